@@ -1,0 +1,36 @@
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+# A study file given on the command line stands alone: the default study must not
+# leak into it.
+if not workflow.overwrite_configfiles:
+
+    configfile: os.path.join(workflow.basedir, "config", "config.yaml")
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/simulate.smk"
+include: "workflow/rules/fit.smk"
+include: "workflow/rules/tabulate.smk"
+include: "workflow/rules/report.smk"
+
+
+report: "workflow/report/workflow.rst"
+
+
+rule all:
+    message:
+        "the study is complete"
+    default_target: True
+    input:
+        rules.tabulate.output,
+        rules.draw.output,
+
+
+onstart:
+    claim_study()
+
+
+onsuccess:
+    print_summary()

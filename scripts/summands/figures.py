@@ -1,0 +1,247 @@
+"""Figures of a study, drawn from its final tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from summands import estimands
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+
+# Above this, designs are points on an axis without their names.
+NAMED_DESIGNS = 40
+
+# Points of a panel of the scatter plot; more would only blacken it.
+SCATTERED = 4000
+
+GREY = "#777777"
+
+LOGARITHMIC = ("sigma", "total_variance")
+
+LABELS = {
+    "intercept": "intercept",
+    "mu": "mean (mu)",
+    "sigma": "standard deviation (sigma)",
+    "variance_contrast": "variance contrast",
+    "total_variance": "total variance",
+}
+
+STYLE: Any = {
+    "font.size": 9,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#e6e6e6",
+    "legend.frameon": False,
+    "figure.dpi": 110,
+    "savefig.dpi": 110,
+}
+
+
+def truth_against_estimate(estimates: pd.DataFrame, fits: pd.DataFrame) -> Figure:
+    """Scatter estimates over true values, a line of panels per estimator.
+
+    Parameters
+    ----------
+    estimates, fits : pandas.DataFrame
+        The tables of those names.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    known = estimates.dropna(subset=["truth", "estimate"]).merge(
+        fits[["design", "replicate", "estimator", "converged"]],
+        on=["design", "replicate", "estimator"],
+    )
+    # A contributor alone in its level has mu and variance contrast 0 by definition.
+    known = known[(known["truth"] != 0) | (known["sd"] != 0)]
+    names = list(pd.unique(known["estimator"]))
+    parameters = _present(known)
+    with mpl.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            len(names),
+            len(parameters),
+            figsize=(0.6 + 2.3 * len(parameters), 0.8 + 2.2 * len(names)),
+            squeeze=False,
+            sharex="col",
+            sharey="col",
+            layout="constrained",
+        )
+        for line, name in zip(axes, names, strict=True):
+            for axis, parameter in zip(line, parameters, strict=True):
+                part = known[
+                    (known["parameter"] == parameter) & (known["estimator"] == name)
+                ]
+                _scatter(axis, part, logarithmic=parameter in LOGARITHMIC)
+            line[0].set_ylabel(f"{name}\nestimate")
+        for axis, parameter in zip(axes[0], parameters, strict=True):
+            axis.set_title(LABELS[parameter])
+        for axis in axes[-1]:
+            axis.set_xlabel("truth")
+        figure.legend(
+            _markers(COLOURS[:2]),
+            ["converged", "not converged"],
+            ncols=2,
+            loc="outside upper center",
+        )
+    return figure
+
+
+def _scatter(axis: Axes, part: pd.DataFrame, *, logarithmic: bool) -> None:
+    if logarithmic:
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        for side in (axis.xaxis, axis.yaxis):
+            side.set_major_formatter("{x:g}")
+            side.set_minor_formatter("")
+    if part.empty:
+        axis.text(
+            0.5, 0.5, "not estimated", transform=axis.transAxes, ha="center", color=GREY
+        )
+        return
+    if len(part) > SCATTERED:
+        part = part.sample(SCATTERED, random_state=0)
+    for converged, colour in ((True, COLOURS[0]), (False, COLOURS[1])):
+        some = part[part["converged"] == converged]
+        axis.scatter(
+            some["truth"],
+            some["estimate"],
+            s=6,
+            alpha=0.5,
+            linewidths=0,
+            color=colour,
+            rasterized=True,
+        )
+    middle = part["truth"].median()
+    slope = {"xy2": (2 * middle, 2 * middle)} if logarithmic else {"slope": 1.0}
+    axis.axline((middle, middle), color="black", linewidth=0.8, **slope)
+
+
+def _markers(colours: Sequence[str]) -> list[Line2D]:
+    return [
+        Line2D([], [], marker="o", linestyle="", color=colour, markersize=4)
+        for colour in colours
+    ]
+
+
+def error_by_design(recovery: pd.DataFrame) -> Figure:
+    """Root mean squared error of each design and estimator, with Monte-Carlo bars.
+
+    Parameters
+    ----------
+    recovery : pandas.DataFrame
+        The table of that name.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    chosen = recovery[(recovery["gate"] == "all") & (recovery["metric"] == "rmse")]
+    pooled = _over_levels(chosen)
+    return _by_design(pooled, _present(chosen), "root mean squared error", log=True)
+
+
+def coverage_by_design(recovery: pd.DataFrame) -> Figure:
+    """Coverage of the 50 % and 95 % intervals, with Monte-Carlo bars.
+
+    Parameters
+    ----------
+    recovery : pandas.DataFrame
+        The table of that name.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    chosen = recovery[
+        (recovery["gate"] == "all")
+        & recovery["metric"].isin(["coverage_50", "coverage_95"])
+    ]
+    figure = _by_design(
+        _over_levels(chosen), _present(chosen), "share of intervals that hold the truth"
+    )
+    for axis in figure.axes:
+        for nominal in (0.5, 0.95):
+            axis.axvline(nominal, color="black", linewidth=0.8)
+        axis.set_xlim(-0.03, 1.03)
+    return figure
+
+
+def _over_levels(chosen: pd.DataFrame) -> pd.DataFrame:
+    """Mean of a metric over levels; the largest error bar stands for all of them.
+
+    Levels of a design share their data sets, so their errors do not average out.
+    """
+    keys = ["design", "estimator", "parameter", "metric"]
+    return chosen.groupby(keys, sort=False).agg(
+        value=("value", "mean"), mcse=("mcse", "max")
+    )
+
+
+def _by_design(
+    pooled: pd.DataFrame, parameters: Sequence[str], label: str, *, log: bool = False
+) -> Figure:
+    designs = list(pd.unique(pooled.index.get_level_values("design")))
+    names = list(pd.unique(pooled.index.get_level_values("estimator")))
+    named = len(designs) <= NAMED_DESIGNS
+    height = 0.26 * len(designs) + 1.3 if named else 7.0
+    widest = 0.065 * max(map(len, designs)) if named else 0.4
+    with mpl.rc_context(STYLE):
+        figure, axes = plt.subplots(
+            1,
+            len(parameters),
+            figsize=(widest + 2.1 * len(parameters), height),
+            squeeze=False,
+            sharey=True,
+            layout="constrained",
+        )
+        for axis, parameter in zip(axes[0], parameters, strict=True):
+            for number, name in enumerate(names):
+                try:
+                    part = pooled.xs(
+                        (name, parameter), level=("estimator", "parameter")
+                    )
+                except KeyError:
+                    continue
+                shift = (number - (len(names) - 1) / 2) * 0.6 / len(names)
+                place = part.index.get_level_values("design").map(designs.index)
+                axis.errorbar(
+                    part["value"],
+                    np.asarray(place) + shift,
+                    xerr=1.96 * part["mcse"].fillna(0.0),
+                    fmt="o",
+                    markersize=3.5,
+                    linewidth=1,
+                    color=COLOURS[number % len(COLOURS)],
+                )
+            if log:
+                axis.set_xscale("log")
+            axis.set_title(LABELS[parameter])
+        axes[0, 0].set_ylim(len(designs) - 0.4, -0.6)
+        if named:
+            axes[0, 0].set_yticks(range(len(designs)), designs)
+        else:
+            axes[0, 0].set_ylabel("design, in the order of designs.parquet")
+        figure.supxlabel(label, fontsize=9)
+        colours = [COLOURS[number % len(COLOURS)] for number in range(len(names))]
+        figure.legend(
+            _markers(colours), names, ncols=len(names), loc="outside upper center"
+        )
+    return figure
+
+
+def _present(table: pd.DataFrame) -> list[str]:
+    occurring = set(table["parameter"])
+    return [name for name in estimands.PARAMETERS if name in occurring]

@@ -1,0 +1,298 @@
+"""Fit data sets with an estimator and put what it says into the tables' form.
+
+Nothing here assumes that a truth exists: it is None for observed data.
+"""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from summands import estimands
+from summands.cells import Cells
+from summands.levels import Levels
+from summands.simulate import Rows
+
+# Draws that the truth is ranked among: few enough to be nearly independent wherever
+# the effective sample size passes MIN_ESS, and one less than a round number of ranks.
+RANKED_DRAWS = 99
+
+# Limits of Vehtari et al. (2021, Bayesian Analysis 16:667), sections 4 and 7.
+MAX_RHAT = 1.01
+MIN_ESS = 400
+
+# Quantiles of a normal distribution's central 50 % and 95 %.
+Z_50, Z_95 = (NormalDist().inv_cdf(0.5 + level / 2) for level in (0.5, 0.95))
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an estimator may know beside the data.
+
+    Parameters
+    ----------
+    levels : Levels
+    mu_sd : float
+        Scale of the zero-sum normal prior of mu.
+    log_sigma_mean, log_sigma_sd : float
+        Parameters of the log-normal prior of sigma.
+    intercept_sd : float, optional
+        Scale of the normal prior of the intercept.
+    """
+
+    levels: Levels
+    mu_sd: float
+    log_sigma_mean: float
+    log_sigma_sd: float
+    intercept_sd: float = 5.0
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Draws of the coefficients from their posterior.
+
+    Parameters
+    ----------
+    intercept : ndarray, shape (chains, draws)
+    mu, sigma : ndarray, shape (chains, draws, K)
+    statistics : mapping of str to ndarray, each of shape (chains, draws)
+        Sampler statistics of the kept draws; "diverging" is among them.
+    gradients : int
+        Gradient evaluations, those of tuning included.
+    """
+
+    intercept: NDArray[np.float64]
+    mu: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+    statistics: Mapping[str, NDArray[Any]]
+    gradients: int
+
+
+@dataclass(frozen=True)
+class Point:
+    """Estimates with standard errors; NaN where the estimator has none.
+
+    Parameters
+    ----------
+    estimate, sd : ndarray, shape (P,)
+        In the order of `summands.estimands.index`. Intervals are those of a normal
+        distribution.
+    converged : bool
+        Whether the estimator's own criterion was met.
+    """
+
+    estimate: NDArray[np.float64]
+    sd: NDArray[np.float64]
+    converged: bool
+
+
+@dataclass
+class Fit:
+    """One fitted data set: a row of fits.parquet and P rows of estimates.parquet.
+
+    Arrays have the shape (P,), NaN where there is nothing to say.
+    """
+
+    size: int
+    estimate: NDArray[np.float64] = field(init=False)
+    sd: NDArray[np.float64] = field(init=False)
+    lower_50: NDArray[np.float64] = field(init=False)
+    upper_50: NDArray[np.float64] = field(init=False)
+    lower_95: NDArray[np.float64] = field(init=False)
+    upper_95: NDArray[np.float64] = field(init=False)
+    ess_bulk: NDArray[np.float64] = field(init=False)
+    ess_tail: NDArray[np.float64] = field(init=False)
+    rhat: NDArray[np.float64] = field(init=False)
+    rank: NDArray[np.float64] = field(init=False)
+    rank_of: NDArray[np.float64] = field(init=False)
+    seconds: float = float("nan")
+    gradients: int | None = None
+    divergences: int | None = None
+    converged: bool = False
+    error: str | None = None
+    draws: Draws | None = None
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            if not item.init:
+                setattr(self, item.name, np.full(self.size, np.nan))
+
+    @property
+    def max_rhat(self) -> float | None:
+        """Largest R-hat of all quantities."""
+        return None if np.isnan(self.rhat).all() else float(np.nanmax(self.rhat))
+
+    @property
+    def min_ess_bulk(self) -> float | None:
+        """Smallest bulk effective sample size."""
+        ess = self.ess_bulk
+        return None if np.isnan(ess).all() else float(np.nanmin(ess))
+
+    @property
+    def min_ess_tail(self) -> float | None:
+        """Smallest tail effective sample size."""
+        ess = self.ess_tail
+        return None if np.isnan(ess).all() else float(np.nanmin(ess))
+
+    def __str__(self) -> str:
+        if self.error is not None:
+            return f"failed: {self.error}"
+        text = f"{self.seconds:.2f} s"
+        if self.max_rhat is not None:
+            text += f", R-hat {self.max_rhat:.3f}, {self.divergences} divergences"
+        return text + (", converged" if self.converged else ", not converged")
+
+
+def prepare(
+    prepare: Callable[[Problem], None],
+    problem: Problem,
+    progress: Callable[[str], None] = print,
+) -> None:
+    """Import and compile what the fits of a batch share, apart from their time.
+
+    An estimator that cannot be prepared fails here as it will in each fit, where the
+    failure is recorded; here it is only told.
+
+    Parameters
+    ----------
+    prepare : callable
+        The function of an estimator's module.
+    problem : Problem
+    progress : callable, optional
+        Takes lines for the log.
+    """
+    start = time.perf_counter()
+    try:
+        prepare(problem)
+    except Exception:
+        progress(traceback.format_exc().rstrip())
+    progress(f"imported and compiled in {time.perf_counter() - start:.1f} s")
+
+
+def fit(
+    estimate: Callable[..., Draws | Point],
+    data: Rows | Cells,
+    problem: Problem,
+    options: Mapping[str, Any],
+    seed: int,
+    *,
+    truth: NDArray[np.float64] | None = None,
+    tie_breaker: np.random.Generator | None = None,
+    progress: Callable[[str], None] = print,
+) -> Fit:
+    """Fit one data set. An estimator that fails gives a fit with an error.
+
+    Parameters
+    ----------
+    estimate : callable
+        The function of an estimator's module.
+    data : Rows or Cells
+        What the estimator reads.
+    problem : Problem
+    options : mapping
+        The estimator's options.
+    seed : int
+        Seed of the estimator.
+    truth : ndarray of shape (P,), optional
+        Ranked among the draws, if there are any.
+    tie_breaker : numpy.random.Generator, optional
+        Orders the truth among draws equal to it; needed with a truth.
+    progress : callable, optional
+        Takes lines for the log.
+
+    Returns
+    -------
+    Fit
+    """
+    fitted = Fit(len(estimands.index(problem.levels).parameter))
+    start = time.perf_counter()
+    try:
+        result = estimate(data, problem, options, seed, progress)
+        fitted.seconds = time.perf_counter() - start
+        if isinstance(result, Draws):
+            _summarise(fitted, result, problem.levels)
+            if truth is not None and tie_breaker is not None:
+                _rank(fitted, result, problem.levels, truth, tie_breaker)
+        else:
+            _state(fitted, result)
+    # Whatever goes wrong in one fit is a result of the study; it must not take the
+    # other fits of the job with it.
+    except Exception as error:
+        progress(traceback.format_exc().rstrip())
+        failed = Fit(fitted.size, seconds=time.perf_counter() - start)
+        text = str(error).strip().splitlines()
+        failed.error = f"{type(error).__name__}: {text[0] if text else 'no message'}"
+        return failed
+    return fitted
+
+
+def _state(fitted: Fit, point: Point) -> None:
+    fitted.estimate = point.estimate
+    fitted.sd = point.sd
+    fitted.lower_50 = point.estimate - Z_50 * point.sd
+    fitted.upper_50 = point.estimate + Z_50 * point.sd
+    fitted.lower_95 = point.estimate - Z_95 * point.sd
+    fitted.upper_95 = point.estimate + Z_95 * point.sd
+    fitted.converged = point.converged
+
+
+def _summarise(fitted: Fit, draws: Draws, levels: Levels) -> None:
+    # Imported here: it takes seconds, which estimators without draws need not pay.
+    from arviz_stats.base import array_stats
+
+    values = estimands.evaluate(levels, draws.intercept, draws.mu, draws.sigma)
+    if not np.isfinite(values).all():
+        raise FloatingPointError("the sampler returned draws that are not finite")
+    flat = values.reshape(-1, fitted.size)
+    fitted.estimate = flat.mean(axis=0)
+    fitted.sd = flat.std(axis=0, ddof=1)
+    (
+        fitted.lower_95,
+        fitted.lower_50,
+        fitted.upper_50,
+        fitted.upper_95,
+    ) = np.quantile(flat, [0.025, 0.25, 0.75, 0.975], axis=0)
+    # What a constraint sets to zero does not mix and needs no diagnostics.
+    varies = ~estimands.constant(levels)
+    chains = np.moveaxis(values[..., varies], -1, 0)
+    fitted.rhat[varies] = array_stats.rhat(chains, method="rank")
+    fitted.ess_bulk[varies] = array_stats.ess(chains, method="bulk")
+    fitted.ess_tail[varies] = array_stats.ess(chains, method="tail", prob=(0.05, 0.95))
+    fitted.gradients = draws.gradients
+    fitted.divergences = int(draws.statistics["diverging"].sum())
+    fitted.converged = bool(
+        fitted.divergences == 0
+        and (fitted.rhat[varies] < MAX_RHAT).all()
+        and (fitted.ess_bulk[varies] >= MIN_ESS).all()
+        and (fitted.ess_tail[varies] >= MIN_ESS).all()
+    )
+    fitted.draws = draws
+
+
+def _rank(
+    fitted: Fit,
+    draws: Draws,
+    levels: Levels,
+    truth: NDArray[np.float64],
+    tie_breaker: np.random.Generator,
+) -> None:
+    """Rank the truth among thinned draws, ties broken at random.
+
+    The statistic of simulation-based calibration (Talts et al. 2018,
+    arXiv:1804.06788, algorithm 2): the number of draws below the truth.
+    """
+    values = estimands.evaluate(levels, draws.intercept, draws.mu, draws.sigma)
+    flat = values.reshape(-1, fitted.size)
+    kept = np.linspace(0, len(flat) - 1, min(RANKED_DRAWS, len(flat))).round()
+    thinned = flat[kept.astype(int)]
+    below = (thinned < truth).sum(axis=0)
+    ties = (thinned == truth).sum(axis=0)
+    fitted.rank = below + tie_breaker.integers(0, ties, endpoint=True).astype(float)
+    fitted.rank_of = np.full(fitted.size, float(len(thinned)))

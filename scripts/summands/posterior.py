@@ -1,0 +1,105 @@
+"""The posterior of a batch, as one ArviZ DataTree in one NetCDF file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from summands import storage
+from summands.fitting import Draws
+from summands.levels import Levels
+
+
+def to_datatree(
+    levels: Levels,
+    replicates: Sequence[int],
+    draws: Sequence[Draws | None],
+    attributes: Mapping[str, str],
+) -> xr.DataTree:
+    """Stack the draws of a batch.
+
+    Parameters
+    ----------
+    levels : Levels
+    replicates : sequence of int, length R
+    draws : sequence of Draws or None, length R
+        None for a fit that failed; it is NaN in the file.
+    attributes : mapping of str to str
+        Kept with the file.
+
+    Returns
+    -------
+    xarray.DataTree
+        Groups ``posterior`` (intercept, mu, sigma) and ``sample_stats``, with the
+        dimensions replicate, chain, draw and contributor. Contributors are labelled
+        "level/contributor"; both numbers also stand beside them as coordinates.
+    """
+    done = [item for item in draws if item is not None]
+    chains, length = done[0].intercept.shape if done else (0, 0)
+    coordinates = {
+        "replicate": list(replicates),
+        "chain": np.arange(chains),
+        "draw": np.arange(length),
+    }
+    contributor = {
+        "contributor": [
+            f"{level}/{number}"
+            for level, number in zip(levels.level, levels.contributor, strict=True)
+        ],
+        "level": ("contributor", levels.level),
+        "contributor_in_level": ("contributor", levels.contributor),
+    }
+    iteration = ("replicate", "chain", "draw")
+
+    def stack(arrays: list[np.ndarray | None], tail: tuple[int, ...]) -> np.ndarray:
+        whole = [array for array in arrays if array is not None]
+        if len(whole) == len(arrays):
+            return np.stack(whole)
+        out = np.full((len(arrays), chains, length, *tail), np.nan)
+        for place, array in zip(out, arrays, strict=True):
+            if array is not None:
+                place[...] = array
+        return out
+
+    def variable(name: str, tail: tuple[int, ...]) -> np.ndarray:
+        return stack([None if d is None else getattr(d, name) for d in draws], tail)
+
+    k = (levels.contributors,)
+    posterior = xr.Dataset(
+        {
+            "intercept": (iteration, variable("intercept", ())),
+            "mu": ((*iteration, "contributor"), variable("mu", k)),
+            "sigma": ((*iteration, "contributor"), variable("sigma", k)),
+        },
+        coords=coordinates | contributor,
+        attrs=dict(attributes),
+    )
+    statistics = {
+        name: (
+            iteration,
+            stack([None if d is None else d.statistics[name] for d in draws], ()),
+        )
+        for name in (done[0].statistics if done else ())
+    }
+    sample_stats = xr.Dataset(statistics, coords=coordinates, attrs=dict(attributes))
+    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": sample_stats})
+
+
+def write(tree: xr.DataTree, path: str | Path) -> None:
+    """Write a DataTree as compressed NetCDF, whole or not at all."""
+    # Shuffled bytes and the quickest level: draws are noise, and higher levels cost
+    # time without making them smaller.
+    compressed = {"zlib": True, "complevel": 1, "shuffle": True}
+    with storage.whole(path) as partial:
+        tree.to_netcdf(
+            partial,
+            engine="h5netcdf",
+            encoding={
+                group: dict.fromkeys(tree[group].data_vars, compressed)
+                for group in tree.groups
+                if group != "/"
+            },
+        )

@@ -1,0 +1,146 @@
+"""The generator: coefficients, and rows whose values are sums over the levels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from summands import seeds
+from summands.design import Design
+from summands.levels import Levels
+
+# Rows are drawn in blocks of this length. It bounds the memory of a data set of any
+# size and keeps a block in cache; as the streams are read block by block, it is part
+# of what a seed means.
+BLOCK = 65_536
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Coefficients of one replicate.
+
+    Parameters
+    ----------
+    intercept : float
+        b, in the unit of the values.
+    mu : ndarray, shape (K,)
+        Mean of each contributor, summing to zero within a level.
+    sigma : ndarray, shape (K,)
+        Standard deviation of each contributor.
+    """
+
+    intercept: float
+    mu: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Observations: a value, and one contributor per level.
+
+    Parameters
+    ----------
+    levels : Levels
+        The levels.
+    value : ndarray, shape (N,)
+        Observed sums.
+    contributors : tuple of J ndarrays, each of shape (N,)
+        The contributor that each row picked at each level, as an index.
+    """
+
+    levels: Levels
+    value: NDArray[np.float64]
+    contributors: tuple[NDArray[np.integer], ...]
+
+
+def draw_truth(design: Design, seed: int, replicate: int) -> Truth:
+    """Coefficients of a replicate, drawn and centred, or as given.
+
+    Given means that do not sum to zero within a level are centred too, and what is
+    taken off them goes to the intercept, so that the sums keep their distribution.
+
+    Parameters
+    ----------
+    design : Design
+        A truth of "fixed" shares one draw among all replicates.
+    seed : int
+        The study's seed.
+    replicate : int
+
+    Returns
+    -------
+    Truth
+    """
+    levels = design.levels
+    if design.coefficients is not None:
+        given = np.array([pair for level in design.coefficients for pair in level])
+        mu, sigma = given[:, 0], given[:, 1]
+        intercept = float(levels.level_means(mu).sum())
+        return Truth(intercept, levels.centre(mu), sigma)
+    stream = replicate if design.truth == "drawn" else None
+    rng = seeds.generator(seed, design, stream, "coefficients")
+    mu = rng.normal(design.mu_mean, design.mu_sd, levels.contributors)
+    sigma = rng.lognormal(
+        design.log_sigma_mean, design.log_sigma_sd, levels.contributors
+    )
+    return Truth(0.0, levels.centre(mu), sigma)
+
+
+def draw_blocks(
+    design: Design, truth: Truth, seed: int, replicate: int
+) -> Iterator[Rows]:
+    """Draw the rows of a replicate, block by block.
+
+    Each row picks a contributor of every level with equal probability; its value is
+    the intercept plus one normal number per level.
+
+    Parameters
+    ----------
+    design : Design
+    truth : Truth
+    seed : int
+        The study's seed.
+    replicate : int
+
+    Yields
+    ------
+    Rows
+        Of `BLOCK` rows, the last of fewer.
+    """
+    levels = design.levels
+    rng = seeds.generator(seed, design, replicate, "rows")
+    for start in range(0, design.rows, BLOCK):
+        size = min(BLOCK, design.rows - start)
+        value = np.full(size, truth.intercept)
+        picked = []
+        for count, offset in zip(levels.sizes, levels.offsets, strict=True):
+            mu = truth.mu[offset : offset + count]
+            sigma = truth.sigma[offset : offset + count]
+            dtype = np.min_scalar_type(count - 1)
+            summand = rng.standard_normal(size)
+            if count == 1:
+                contributor = np.zeros(size, dtype)
+                summand *= sigma[0]
+            else:
+                contributor = rng.integers(count, size=size, dtype=dtype)
+                summand *= sigma[contributor]
+                summand += mu[contributor]
+            value += summand
+            picked.append(contributor)
+        yield Rows(levels, value, tuple(picked))
+
+
+def draw_rows(design: Design, truth: Truth, seed: int, replicate: int) -> Rows:
+    """Draw all rows of a replicate at once; see `draw_blocks`."""
+    blocks = list(draw_blocks(design, truth, seed, replicate))
+    return Rows(
+        design.levels,
+        np.concatenate([block.value for block in blocks]),
+        tuple(
+            np.concatenate(column)
+            for column in zip(*(block.contributors for block in blocks), strict=True)
+        ),
+    )

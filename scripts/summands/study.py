@@ -1,0 +1,194 @@
+"""A study: what a study file asks for, checked and with every default filled in."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from summands import estimators, validation
+from summands.design import Design
+from summands.levels import Levels
+from summands.validation import StudyError
+
+SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "study.schema.yaml"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study.
+
+    Parameters
+    ----------
+    name : str
+        Names results/<name>/.
+    seed : int
+    replicates : int
+        Replicates of each design.
+    replicates_per_job : int
+        Replicates of a batch.
+    designs : dict of str to Design
+        By id, the grid first.
+    estimators : dict of str to dict
+        Options by estimator, defaults filled in.
+    resolved : dict
+        The study file with every default written out.
+    """
+
+    name: str
+    seed: int
+    replicates: int
+    replicates_per_job: int
+    designs: dict[str, Design]
+    estimators: dict[str, dict[str, Any]]
+    resolved: dict[str, Any]
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of a study file, with the options of every estimator."""
+    document = yaml.safe_load(SCHEMA.read_text())
+    document["properties"]["estimators"] |= {
+        "additionalProperties": False,
+        "properties": {
+            name: estimators.options_schema(name) for name in estimators.names()
+        },
+    }
+    return document
+
+
+def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
+    """Check a study and fill in its defaults.
+
+    Parameters
+    ----------
+    document : mapping
+        The parsed study file.
+    files : tuple of Path, optional
+        The files that it was read from, looked through for keys given twice.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    StudyError
+        With every problem found, one a line.
+    """
+    rules = schema()
+    found = [
+        sentence
+        for file in files
+        for sentence in validation.repeated_keys(file.read_text())
+    ]
+    found += validation.problems(document, rules)
+    if not found:
+        resolved = _with_defaults(dict(document), rules)
+        designs, found = _designs(resolved)
+    if found:
+        origin = ", ".join(map(str, files)) or "the study"
+        count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
+        lines = "".join(f"\n  - {sentence}" for sentence in found)
+        raise StudyError(f"{origin} has {count}:{lines}")
+    return Study(
+        name=resolved["study"],
+        seed=int(resolved["seed"]),
+        replicates=int(resolved["replicates"]),
+        replicates_per_job=int(resolved["replicates_per_job"]),
+        designs=designs,
+        estimators=resolved["estimators"],
+        resolved=resolved,
+    )
+
+
+def _with_defaults(value: Any, rules: Mapping[str, Any]) -> Any:
+    """Copy a checked document, with defaults after what is given."""
+    if "properties" in rules:
+        value = value or {}
+        given = {
+            key: _with_defaults(item, rules["properties"][key])
+            for key, item in value.items()
+        }
+        return given | {
+            key: rule["default"]
+            for key, rule in rules["properties"].items()
+            if key not in given and "default" in rule
+        }
+    if rules.get("type") == "object" and isinstance(
+        rules.get("additionalProperties"), Mapping
+    ):
+        rule = rules["additionalProperties"]
+        return {key: _with_defaults(item, rule) for key, item in value.items()}
+    return value
+
+
+def _designs(resolved: Mapping[str, Any]) -> tuple[dict[str, Design], list[str]]:
+    """Make the designs, with the problems that no schema can see."""
+    designs: dict[str, Design] = {}
+    found: list[str] = []
+    for where, design in itertools.chain(_grid(resolved), _named(resolved)):
+        if design.id in designs:
+            found.append(f"{where}: the design {design.id} is given twice")
+            continue
+        if design.rows < design.levels.parameters:
+            found.append(
+                f"{where}: {design.rows} rows are fewer than the "
+                f"{design.levels.parameters} parameters of levels "
+                f"{list(design.levels.sizes)}"
+            )
+        elif design.coefficients is not None and not any(
+            sigma > 0 for level in design.coefficients for _, sigma in level
+        ):
+            found.append(f"{where}: every sigma is 0; at least one must be above 0")
+        designs[design.id] = design
+    return designs, found
+
+
+def _grid(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Design]]:
+    grid = resolved.get("grid")
+    if grid is None:
+        return
+    # Levels vary slowest, then rows, whatever the order in the file.
+    keys = sorted(grid, key=[field.name for field in fields(Design)].index)
+    for combination in itertools.product(*(enumerate(grid[key]) for key in keys)):
+        values = dict(zip(keys, combination, strict=True))
+        where = (
+            f"grid.levels[{values['levels'][0]}] with grid.rows[{values['rows'][0]}]"
+        )
+        plain = {key: value for key, (_, value) in values.items()}
+        yield where, _design(Levels.of(plain.pop("levels")), plain)
+
+
+def _named(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Design]]:
+    for name, given in resolved.get("designs", {}).items():
+        plain = dict(given)
+        coefficients = tuple(
+            tuple((float(mu), float(sigma)) for mu, sigma in level)
+            for level in plain.pop("coefficients")
+        )
+        levels = Levels.of(map(len, coefficients))
+        extra = {"truth": "fixed", "coefficients": coefficients, "name": name}
+        yield f"designs.{name}", _design(levels, plain | extra)
+
+
+def _design(levels: Levels, values: Mapping[str, Any]) -> Design:
+    """Make a design of plain values, with the number types of its fields.
+
+    YAML's 1 and 1.0 are one number here, and so they must give one id and one seed.
+    """
+    kinds = {field.name: field.type for field in fields(Design)}
+    convert = {"int": int, "float": float}
+    return Design(
+        levels,
+        **{
+            key: convert.get(str(kinds[key]), lambda same: same)(value)
+            for key, value in values.items()
+        },
+    )
+
+
+__all__ = ["Study", "StudyError", "load", "schema"]

@@ -1,0 +1,185 @@
+"""The final tables of a study: their columns, and how they are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from summands import storage
+from summands.design import Design
+from summands.fitting import Fit
+from summands.levels import Levels
+
+
+def _schema(*columns: tuple[str, pa.DataType, str]) -> pa.Schema:
+    return pa.schema(
+        pa.field(name, kind, metadata={"description": text})
+        for name, kind, text in columns
+    )
+
+
+DESIGNS = _schema(
+    ("design", pa.string(), "id of the design"),
+    ("levels", pa.list_(pa.int32()), "contributors per level"),
+    ("rows", pa.int64(), "rows of a data set"),
+    ("mu_mean", pa.float64(), "mean of mu before centring"),
+    ("mu_sd", pa.float64(), "standard deviation of mu"),
+    ("log_sigma_mean", pa.float64(), "mean of log sigma"),
+    ("log_sigma_sd", pa.float64(), "standard deviation of log sigma"),
+    ("truth", pa.string(), "drawn: anew for every replicate; fixed: one for all"),
+    ("replicates", pa.int32(), "number of replicates"),
+)
+
+ESTIMATES = _schema(
+    ("design", pa.string(), "id of the design"),
+    ("replicate", pa.int32(), "number of the replicate, from 0"),
+    ("estimator", pa.string(), "name of the estimator"),
+    (
+        "parameter",
+        pa.string(),
+        "intercept, mu, sigma, variance_contrast (sigma² less its mean over the "
+        "level) or total_variance (sum over levels of the mean of sigma²)",
+    ),
+    ("level", pa.int32(), "level, from 0; null where it does not apply"),
+    ("contributor", pa.int32(), "contributor within the level, from 0, or null"),
+    ("truth", pa.float64(), "true value; null for observed data"),
+    ("estimate", pa.float64(), "point estimate (posterior mean)"),
+    ("sd", pa.float64(), "standard error (posterior standard deviation)"),
+    ("lower_50", pa.float64(), "lower end of the central 50 % interval"),
+    ("upper_50", pa.float64(), "upper end of the central 50 % interval"),
+    ("lower_95", pa.float64(), "lower end of the central 95 % interval"),
+    ("upper_95", pa.float64(), "upper end of the central 95 % interval"),
+    ("identified", pa.bool_(), "whether the data alone determine the quantity"),
+    ("ess_bulk", pa.float64(), "bulk effective sample size"),
+    ("ess_tail", pa.float64(), "tail effective sample size"),
+    ("rhat", pa.float64(), "rank-normalised split R-hat"),
+    ("rank", pa.int32(), "number of thinned draws below the truth"),
+    ("rank_of", pa.int32(), "number of thinned draws"),
+)
+
+FITS = _schema(
+    ("design", pa.string(), "id of the design"),
+    ("replicate", pa.int32(), "number of the replicate, from 0"),
+    ("estimator", pa.string(), "name of the estimator"),
+    ("seconds", pa.float64(), "wall time of the fit, without compilation"),
+    ("gradients", pa.int64(), "gradient evaluations, tuning included"),
+    ("divergences", pa.int64(), "divergent transitions"),
+    ("max_rhat", pa.float64(), "largest R-hat of all quantities"),
+    ("min_ess_bulk", pa.float64(), "smallest bulk effective sample size"),
+    ("min_ess_tail", pa.float64(), "smallest tail effective sample size"),
+    (
+        "converged",
+        pa.bool_(),
+        "R-hat < 1.01, both effective sample sizes at least 400 and no divergence "
+        "for draws; else the estimator's own criterion",
+    ),
+    ("error", pa.string(), "why the fit failed, null if it did not"),
+)
+
+RECOVERY = _schema(
+    ("design", pa.string(), "id of the design"),
+    ("estimator", pa.string(), "name of the estimator"),
+    ("parameter", pa.string(), "as in estimates.parquet"),
+    ("level", pa.int32(), "level, or null"),
+    ("metric", pa.string(), "name of the metric"),
+    ("value", pa.float64(), "its value, pooled over the contributors of the level"),
+    ("mcse", pa.float64(), "its Monte-Carlo standard error"),
+    ("replicates", pa.int32(), "replicates that it rests on"),
+    ("gate", pa.string(), "all fits, or the converged ones"),
+)
+
+SCHEMAS: Mapping[str, pa.Schema] = {
+    "designs": DESIGNS,
+    "estimates": ESTIMATES,
+    "fits": FITS,
+    "recovery": RECOVERY,
+}
+
+
+def designs(designs: Mapping[str, Design], replicates: int) -> pa.Table:
+    """List the designs of a study."""
+    return pa.Table.from_pylist(
+        [
+            {"design": name, "replicates": replicates}
+            | {
+                key: value
+                for key, value in design.content.items()
+                if key in DESIGNS.names
+            }
+            for name, design in designs.items()
+        ],
+        DESIGNS,
+    )
+
+
+def estimates(
+    design: str,
+    estimator: str,
+    levels: Levels,
+    replicates: Sequence[int],
+    fits: Sequence[Fit],
+    truth: np.ndarray | None,
+    identified: Sequence[np.ndarray],
+) -> pa.Table:
+    """Tabulate the estimates of some replicates, P rows each.
+
+    Parameters
+    ----------
+    design, estimator : str
+    levels : Levels
+    replicates : sequence of int, length R
+    fits : sequence of Fit, length R
+    truth : ndarray of shape (R, P), or None
+    identified : sequence of R ndarrays of bool, each of shape (P,)
+
+    Returns
+    -------
+    pyarrow.Table
+        With the columns of `ESTIMATES`.
+    """
+    size = fits[0].size
+    total = size * len(fits)
+    columns = {
+        "design": _constant(design, total),
+        "replicate": np.repeat(np.asarray(replicates, dtype=np.int32), size),
+        "estimator": _constant(estimator, total),
+        "truth": _nullable(np.full(total, np.nan) if truth is None else truth.ravel()),
+        "identified": np.concatenate(identified),
+    } | storage.names_columns(levels, len(fits))
+    for name in ESTIMATES.names:
+        if name not in columns:
+            values = np.concatenate([getattr(fit, name) for fit in fits])
+            columns[name] = _nullable(values)
+    return pa.table(
+        [pa.array(columns[field.name]).cast(field.type) for field in ESTIMATES],
+        schema=ESTIMATES,
+    )
+
+
+def fits(
+    design: str, estimator: str, replicates: Iterable[int], fits: Iterable[Fit]
+) -> pa.Table:
+    """Tabulate how the fits of some replicates went, with the columns of `FITS`."""
+    return pa.Table.from_pylist(
+        [
+            {
+                name: getattr(fit, name)
+                for name in FITS.names
+                if name not in ("design", "replicate", "estimator")
+            }
+            | {"design": design, "replicate": replicate, "estimator": estimator}
+            for replicate, fit in zip(replicates, fits, strict=True)
+        ],
+        FITS,
+    )
+
+
+def _nullable(values: np.ndarray) -> pa.Array:
+    """Floats with null for NaN: what is not known is null, never a made-up number."""
+    return pa.array(values, mask=np.isnan(values))
+
+
+def _constant(text: str, length: int) -> pa.Array:
+    return pa.repeat(pa.scalar(text), length)

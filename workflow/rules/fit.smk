@@ -1,0 +1,32 @@
+rule fit:
+    input:
+        data=fit_data,
+        truth=f"{SIMULATED}/truth.parquet",
+    output:
+        estimates=f"{FITTED}/estimates.parquet",
+        fits=f"{FITTED}/fits.parquet",
+    log:
+        f"{LOGS}/fit/{{estimator}}/{{design}}/{{batch}}.log",
+    wildcard_constraints:
+        estimator="|".join(OTHERS) or NONE,
+    conda:
+        "../../envs/summands.yaml"
+    params:
+        design=design_content,
+        seed=STUDY.seed,
+        options=lambda wildcards: STUDY.estimators[wildcards.estimator],
+        code=fit_code,
+    message:
+        "fit {wildcards.design}, {wildcards.batch}, with {wildcards.estimator}"
+    script:
+        "../../scripts/fit.py"
+
+
+# Estimators that return draws keep them as well.
+use rule fit as sample with:
+    output:
+        estimates=f"{FITTED}/estimates.parquet",
+        fits=f"{FITTED}/fits.parquet",
+        posterior=f"{FITTED}/posterior.nc",
+    wildcard_constraints:
+        estimator="|".join(SAMPLERS) or NONE,

@@ -1,0 +1,30 @@
+rule tabulate:
+    input:
+        estimates=batch_files(f"{FITTED}/estimates.parquet"),
+        fits=batch_files(f"{FITTED}/fits.parquet"),
+    output:
+        designs=f"{RESULTS}/designs.parquet",
+        estimates=f"{RESULTS}/estimates.parquet",
+        fits=f"{RESULTS}/fits.parquet",
+        recovery=f"{RESULTS}/recovery.parquet",
+        study=f"{RESULTS}/study.yaml",
+        provenance=f"{RESULTS}/provenance.json",
+        summary=report(
+            f"{RESULTS}/summary.txt",
+            caption="../report/summary.rst",
+            category="Recovery",
+            labels={"shows": "summary"},
+        ),
+    log:
+        f"{LOGS}/tabulate.log",
+    conda:
+        "../../envs/summands.yaml"
+    params:
+        study=STUDY.resolved,
+        batches={design: len(batches) for design, batches in BATCHES.items()},
+        packages=provenance.dependencies(),
+        code=provenance.digest("tabulate.py"),
+    message:
+        "gather the tables"
+    script:
+        "../../scripts/tabulate.py"
