@@ -10,8 +10,11 @@ import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator, SymmetricalLogLocator
+from numpy.typing import NDArray
 
 from summands import estimands
 
@@ -84,7 +87,7 @@ def truth_against_estimate(estimates: pd.DataFrame, fits: pd.DataFrame) -> Figur
                 part = known[
                     (known["parameter"] == parameter) & (known["estimator"] == name)
                 ]
-                _scatter(axis, part, logarithmic=parameter in LOGARITHMIC)
+                _scatter(axis, part, parameter)
             line[0].set_ylabel(f"{name}\nestimate")
         for axis, parameter in zip(axes[0], parameters, strict=True):
             axis.set_title(LABELS[parameter])
@@ -99,13 +102,18 @@ def truth_against_estimate(estimates: pd.DataFrame, fits: pd.DataFrame) -> Figur
     return figure
 
 
-def _scatter(axis: Axes, part: pd.DataFrame, *, logarithmic: bool) -> None:
-    if logarithmic:
-        axis.set_xscale("log")
-        axis.set_yscale("log")
-        for side in (axis.xaxis, axis.yaxis):
+def _scatter(axis: Axes, part: pd.DataFrame, parameter: str) -> None:
+    for scale, side in ((axis.set_xscale, axis.xaxis), (axis.set_yscale, axis.yaxis)):
+        if parameter in LOGARITHMIC:
+            scale("log")
+            _number(side)
+        elif parameter == "variance_contrast":
+            # Linear around zero, logarithmic outside: contrasts of both signs span
+            # orders of magnitude.
+            scale("symlog", linthresh=1.0)
+            side.set_major_locator(SymmetricalLogLocator(base=100, linthresh=1.0))
             side.set_major_formatter("{x:g}")
-            side.set_minor_formatter("")
+            side.set_minor_locator(NullLocator())
     if part.empty:
         axis.text(
             0.5, 0.5, "not estimated", transform=axis.transAxes, ha="center", color=GREY
@@ -125,8 +133,18 @@ def _scatter(axis: Axes, part: pd.DataFrame, *, logarithmic: bool) -> None:
             rasterized=True,
         )
     middle = part["truth"].median()
-    slope = {"xy2": (2 * middle, 2 * middle)} if logarithmic else {"slope": 1.0}
-    axis.axline((middle, middle), color="black", linewidth=0.8, **slope)
+    # Equality is a line on these axes, but "slope" is only for linear ones.
+    other = 2 * middle if middle else 1.0
+    axis.axline((middle, middle), (other, other), color="black", linewidth=0.8)
+
+
+def _number(axis: XAxis | YAxis) -> None:
+    """Label a logarithmic axis with plain numbers that do not run into each other."""
+    low, high = axis.get_view_interval()
+    wide = high > 100 * max(low, 1e-300)
+    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 3.0), numticks=6))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("")
 
 
 def _markers(colours: Sequence[str]) -> list[Line2D]:
@@ -216,18 +234,23 @@ def _by_design(
                 except KeyError:
                     continue
                 shift = (number - (len(names) - 1) / 2) * 0.6 / len(names)
-                place = part.index.get_level_values("design").map(designs.index)
-                axis.errorbar(
-                    part["value"],
-                    np.asarray(place) + shift,
-                    xerr=1.96 * part["mcse"].fillna(0.0),
-                    fmt="o",
-                    markersize=3.5,
-                    linewidth=1,
-                    color=COLOURS[number % len(COLOURS)],
-                )
+                colour = COLOURS[number % len(COLOURS)]
+                for metric in pd.unique(part.index.get_level_values("metric")):
+                    some = part.xs(metric, level="metric", drop_level=False)
+                    place = some.index.get_level_values("design").map(designs.index)
+                    axis.errorbar(
+                        some["value"],
+                        np.asarray(place) + shift,
+                        xerr=_bars(some, log=log),
+                        fmt="o",
+                        markersize=3.5,
+                        markerfacecolor="white" if metric == "coverage_50" else colour,
+                        linewidth=1,
+                        color=colour,
+                    )
             if log:
                 axis.set_xscale("log")
+                _number(axis.xaxis)
             axis.set_title(LABELS[parameter])
         axes[0, 0].set_ylim(len(designs) - 0.4, -0.6)
         if named:
@@ -240,6 +263,20 @@ def _by_design(
             _markers(colours), names, ncols=len(names), loc="outside upper center"
         )
     return figure
+
+
+def _bars(some: Any, *, log: bool) -> NDArray[np.float64]:
+    """Lengths of the bars below and above, 1.96 Monte-Carlo standard errors each.
+
+    On a logarithmic axis they are those of the logarithm (delta method), which do not
+    reach below zero.
+    """
+    value = some["value"].to_numpy()
+    half = 1.96 * some["mcse"].fillna(0.0).to_numpy()
+    if not log:
+        return np.stack([half, half])
+    factor = np.exp(half / np.where(value > 0, value, 1.0))
+    return np.stack([value - value / factor, value * factor - value])
 
 
 def _present(table: pd.DataFrame) -> list[str]:
