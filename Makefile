@@ -2,8 +2,10 @@
 .PHONY: help env env-test study report test lint lock clean
 
 CORES ?= all
-STUDY ?=
-snakemake = .venv/bin/snakemake --cores $(CORES) $(if $(STUDY),--configfile $(STUDY))
+STUDY ?= config/config.yaml
+snakemake = .venv/bin/snakemake --cores $(CORES) --configfile $(STUDY)
+# Checks a study file and prints the study's name.
+check = PYTHONPATH=scripts .venv/bin/python -m summands.study
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -17,11 +19,11 @@ env-test:
 	@envs/create.sh test
 
 study: env ## run a study, or go on with one that was stopped
+	@$(check) $(STUDY) >/dev/null
 	@$(snakemake)
 
-report: env ## write the study's report page, results/<study>/report.html
-	@$(snakemake) --quiet all
-	@$(snakemake) --report "results/$$(.venv/bin/python -c 'import sys, yaml; print(yaml.safe_load(open(sys.argv[1]))["study"])' $(or $(STUDY),config/config.yaml))/report.html"
+report: study ## write the study's report page, results/<study>/report.html
+	@$(snakemake) --report results/$$($(check) $(STUDY))/report.html
 
 lint: env-test ## format, lint and type checks
 	.venv/bin/ruff format --check

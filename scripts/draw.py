@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
 def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
     """Draw each figure from the final tables."""
-    mpl.use("agg")
     tables = {name: pd.read_parquet(path) for name, path in inputs.items()}
     drawn: dict[str, Figure] = {
         "truth": figures.truth_against_estimate(tables["estimates"], tables["fits"]),

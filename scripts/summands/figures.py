@@ -8,7 +8,6 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
@@ -73,14 +72,12 @@ def truth_against_estimate(estimates: pd.DataFrame, fits: pd.DataFrame) -> Figur
     names = list(pd.unique(known["estimator"]))
     parameters = _present(known)
     with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            len(names),
-            len(parameters),
-            figsize=(0.6 + 2.3 * len(parameters), 0.8 + 2.2 * len(names)),
-            squeeze=False,
-            sharex="col",
-            sharey="col",
-            layout="constrained",
+        size = (0.6 + 2.3 * len(parameters), 0.8 + 2.2 * len(names))
+        figure = Figure(figsize=size, layout="constrained")
+        if not names:
+            return _nothing(figure)
+        axes = figure.subplots(
+            len(names), len(parameters), squeeze=False, sharex="col", sharey="col"
         )
         for line, name in zip(axes, names, strict=True):
             for axis, parameter in zip(line, parameters, strict=True):
@@ -99,6 +96,12 @@ def truth_against_estimate(estimates: pd.DataFrame, fits: pd.DataFrame) -> Figur
             ncols=2,
             loc="outside upper center",
         )
+    return figure
+
+
+def _nothing(figure: Figure) -> Figure:
+    figure.set_size_inches(6.0, 2.0)
+    figure.text(0.5, 0.5, "no fit succeeded: see fits.parquet", ha="center")
     return figure
 
 
@@ -215,16 +218,13 @@ def _by_design(
     names = list(pd.unique(pooled.index.get_level_values("estimator")))
     named = len(designs) <= NAMED_DESIGNS
     height = 0.26 * len(designs) + 1.3 if named else 7.0
-    widest = 0.065 * max(map(len, designs)) if named else 0.4
+    widest = 0.065 * max(map(len, designs), default=0) if named else 0.4
     with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(
-            1,
-            len(parameters),
-            figsize=(widest + 2.1 * len(parameters), height),
-            squeeze=False,
-            sharey=True,
-            layout="constrained",
-        )
+        size = (widest + 2.1 * len(parameters), height)
+        figure = Figure(figsize=size, layout="constrained")
+        if not names:
+            return _nothing(figure)
+        axes = figure.subplots(1, len(parameters), squeeze=False, sharey=True)
         for axis, parameter in zip(axes[0], parameters, strict=True):
             for number, name in enumerate(names):
                 try:

@@ -247,9 +247,11 @@ def _summarise(fitted: Fit, draws: Draws, levels: Levels) -> None:
     # Imported here: it takes seconds, which estimators without draws need not pay.
     from arviz_stats.base import array_stats
 
-    values = estimands.evaluate(levels, draws.intercept, draws.mu, draws.sigma)
-    if not np.isfinite(values).all():
+    if not all(
+        np.isfinite(values).all() for values in (draws.intercept, draws.mu, draws.sigma)
+    ):
         raise FloatingPointError("the sampler returned draws that are not finite")
+    values = estimands.evaluate(levels, draws.intercept, draws.mu, draws.sigma)
     flat = values.reshape(-1, fitted.size)
     fitted.estimate = flat.mean(axis=0)
     fitted.sd = flat.std(axis=0, ddof=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -105,6 +106,25 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
     )
 
 
+def read(path: Path) -> Study:
+    """Read and check a study file.
+
+    Raises
+    ------
+    StudyError
+        If there is no such file, if it is not YAML, or if `load` refuses it.
+    """
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StudyError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} is not YAML: {error}") from None
+    if not isinstance(document, Mapping):
+        raise StudyError(f"{path} has no keys: a study file is a mapping (key: value)")
+    return load(document, (path,))
+
+
 def _with_defaults(value: Any, rules: Mapping[str, Any]) -> Any:
     """Copy a checked document, with defaults after what is given."""
     if "properties" in rules:
@@ -191,4 +211,9 @@ def _design(levels: Levels, values: Mapping[str, Any]) -> Design:
     )
 
 
-__all__ = ["Study", "StudyError", "load", "schema"]
+if __name__ == "__main__":
+    # Check a study file before anything else starts, and tell the study's name.
+    try:
+        print(read(Path(sys.argv[1])).name)
+    except StudyError as refusal:
+        sys.exit(f"summands: {refusal}")

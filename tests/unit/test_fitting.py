@@ -1,0 +1,250 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from summands import estimands, fitting, simulate
+from summands.cells import collapse
+from summands.design import Design
+from summands.estimators import bayesian_ridge, load, names, nutpie
+from summands.fitting import Draws, Point, Problem
+from summands.levels import Levels
+
+DESIGN = Design(Levels.of([1, 2, 3]), 300)
+PROBLEM = Problem(DESIGN.levels, 1.0, 0.0, 1.0)
+SIZE = 3 * DESIGN.levels.contributors + 2
+
+
+def data_set(design=DESIGN, replicate=0):
+    truth = simulate.draw_truth(design, 1, replicate)
+    rows = simulate.draw_rows(design, truth, 1, replicate)
+    values = estimands.evaluate(design.levels, truth.intercept, truth.mu, truth.sigma)
+    return rows, collapse(rows), values
+
+
+def independent_draws(seed=0, chains=4, length=1000):
+    rng = np.random.default_rng(seed)
+    k = DESIGN.levels.contributors
+    return Draws(
+        rng.normal(size=(chains, length)),
+        DESIGN.levels.centre(rng.normal(size=(chains, length, k))),
+        rng.lognormal(size=(chains, length, k)),
+        {"diverging": np.zeros((chains, length), bool)},
+        gradients=17,
+    )
+
+
+def fit_of(result, **options):
+    return fitting.fit(
+        lambda *arguments: result, None, PROBLEM, {}, 0, progress=str, **options
+    )
+
+
+def test_draws_are_summarised_by_their_moments_and_quantiles():
+    draws = independent_draws()
+    fit = fit_of(draws)
+    sigma = draws.sigma.reshape(-1, DESIGN.levels.contributors)
+    where = estimands.index(DESIGN.levels).where("sigma")
+    assert fit.estimate[where] == pytest.approx(sigma.mean(axis=0))
+    assert fit.sd[where] == pytest.approx(sigma.std(axis=0, ddof=1))
+    for name, probability in (
+        ("lower_50", 0.25),
+        ("upper_50", 0.75),
+        ("lower_95", 0.025),
+        ("upper_95", 0.975),
+    ):
+        expected = np.quantile(sigma, probability, axis=0)
+        assert getattr(fit, name)[where] == pytest.approx(expected)
+    assert fit.converged
+    assert (fit.gradients, fit.divergences, fit.error) == (17, 0, None)
+    constant = estimands.constant(DESIGN.levels)
+    assert np.isnan(fit.rhat[constant]).all()
+    assert np.isfinite(fit.rhat[~constant]).all()
+
+
+def diverged(draws):
+    draws.statistics["diverging"][2, 5] = True
+
+
+def stuck(draws):
+    draws.intercept[1] += 3.0
+
+
+def correlated(draws):
+    draws.mu[...] = np.repeat(draws.mu[:, ::50], 50, axis=1)
+
+
+@pytest.mark.parametrize("fault", [diverged, stuck, correlated])
+def test_each_convergence_criterion_can_fail(fault):
+    draws = independent_draws()
+    fault(draws)
+    fit = fit_of(draws)
+    assert not fit.converged
+    assert fit.error is None
+
+
+def test_an_estimator_that_raises_is_a_failed_fit():
+    lines = []
+
+    def breaks(*arguments):
+        raise ZeroDivisionError("nothing to divide by\nand more")
+
+    fit = fitting.fit(breaks, None, PROBLEM, {}, 0, progress=lines.append)
+    assert fit.error == "ZeroDivisionError: nothing to divide by"
+    assert not fit.converged
+    assert np.isnan(fit.estimate).all()
+    assert "Traceback" in lines[0]
+
+
+def test_draws_that_are_not_finite_are_a_failed_fit():
+    draws = independent_draws()
+    draws.sigma[0, 0, 0] = np.inf
+    fit = fit_of(draws)
+    assert "not finite" in fit.error
+    assert fit.draws is None
+
+
+def test_point_estimates_get_normal_intervals():
+    estimate = np.arange(SIZE, dtype=float)
+    sd = np.full(SIZE, 2.0)
+    sd[3] = np.nan
+    fit = fit_of(Point(estimate, sd, converged=True))
+    for level, lower, upper in (
+        (0.5, fit.lower_50, fit.upper_50),
+        (0.95, fit.lower_95, fit.upper_95),
+    ):
+        ends = stats.norm.interval(level, estimate, sd)
+        assert np.stack([lower, upper]) == pytest.approx(np.stack(ends), nan_ok=True)
+    assert fit.gradients is None
+    assert fit.max_rhat is None
+
+
+def test_ranks_of_a_draw_from_the_posterior_are_uniform():
+    levels = DESIGN.levels
+    ranks = []
+    for seed in range(400):
+        rng = np.random.default_rng(10_000 + seed)
+        draws = independent_draws(seed, chains=1, length=200)
+        truth = estimands.evaluate(
+            levels,
+            rng.normal(),
+            levels.centre(rng.normal(size=levels.contributors)),
+            rng.lognormal(size=levels.contributors),
+        )
+        fit = fitting.Fit(SIZE)
+        fitting._rank(fit, draws, levels, truth, rng)
+        assert (fit.rank_of == fitting.RANKED_DRAWS).all()
+        ranks.append(fit.rank)
+    # mu of a contributor alone in its level is 0 in every draw: ties at random.
+    for column in np.array(ranks).T:
+        assert column.min() >= 0
+        assert column.max() <= fitting.RANKED_DRAWS
+        counts = np.histogram(column, np.linspace(0, 100, 11))[0]
+        assert stats.chisquare(counts).pvalue > 1e-5
+
+
+def test_every_estimator_keeps_its_contract():
+    assert names() == ["bayesian_ridge", "nutpie"]
+    for name in names():
+        module = load(name)
+        assert module.READS in ("rows", "cells")
+        for rule in module.OPTIONS.values():
+            assert {"default", "description", "type"} <= set(rule)
+
+
+def options_of(module, **changes):
+    return {key: rule["default"] for key, rule in module.OPTIONS.items()} | changes
+
+
+def test_bayesian_ridge_is_the_ridge_solution_at_its_own_precisions():
+    """The weights solve (alpha Z'Z + lambda I) w = alpha Z'x; the rest is linear."""
+    from sklearn.linear_model import BayesianRidge
+
+    rows, _, _ = data_set()
+    levels = DESIGN.levels
+    point = bayesian_ridge.estimate(rows, PROBLEM, options_of(bayesian_ridge), 0, print)
+    z = np.zeros((len(rows.value), levels.contributors))
+    picked = np.stack(rows.contributors, axis=1) + levels.offsets
+    np.put_along_axis(z, picked, 1.0, axis=1)
+    ridge = BayesianRidge(fit_intercept=False).fit(z, rows.value)
+    precision = ridge.alpha_ * z.T @ z + ridge.lambda_ * np.eye(levels.contributors)
+    covariance = np.linalg.inv(precision)
+    w = ridge.alpha_ * covariance @ z.T @ rows.value
+    names_ = estimands.index(levels)
+    assert point.estimate[0] == pytest.approx(levels.level_means(w).sum())
+    assert point.estimate[names_.where("mu")] == pytest.approx(
+        levels.centre(w), abs=1e-9
+    )
+    # Brute force: simulate weights, centre each of them.
+    draws = np.random.default_rng(0).multivariate_normal(w, covariance, 200_000)
+    assert point.sd[0] == pytest.approx(
+        levels.level_means(draws).sum(axis=1).std(), rel=0.02
+    )
+    assert point.sd[names_.where("mu")] == pytest.approx(
+        levels.centre(draws).std(axis=0), rel=0.02, abs=1e-9
+    )
+    for parameter in ("sigma", "variance_contrast"):
+        assert np.isnan(point.estimate[names_.where(parameter)]).all()
+    assert point.estimate[-1] == pytest.approx(1 / ridge.alpha_)
+    assert np.isnan(point.sd[-1])
+
+
+def test_bayesian_ridge_takes_contributors_without_rows():
+    rows, _, _ = data_set()
+    keep = rows.contributors[2] != 1
+    fewer = simulate.Rows(
+        rows.levels, rows.value[keep], tuple(c[keep] for c in rows.contributors)
+    )
+    point = bayesian_ridge.estimate(
+        fewer, PROBLEM, options_of(bayesian_ridge), 0, print
+    )
+    assert np.isfinite(point.estimate[estimands.index(DESIGN.levels).where("mu")]).all()
+
+
+def test_nutpie_finds_the_posterior_that_importance_sampling_finds():
+    """Two routes to one posterior: NUTS, and the prior weighted by the likelihood."""
+    design = Design(Levels.of([1, 2]), 12)
+    problem = Problem(design.levels, 1.0, 0.0, 0.7, intercept_sd=1.0)
+    _, cells, _ = data_set(design)
+    fit = fitting.fit(
+        nutpie.estimate, cells, problem, options_of(nutpie, draws=4000), 3
+    )
+    assert fit.error is None
+    assert fit.max_rhat < 1.02
+
+    rng = np.random.default_rng(0)
+    size = 1_000_000
+    levels = design.levels
+    intercept = rng.normal(0, 1.0, size)
+    mu = levels.centre(rng.normal(0, 1.0, (size, 3)))
+    sigma = rng.lognormal(0.0, 0.7, (size, 3))
+    mean = intercept[:, None] + mu[:, cells.members].sum(axis=2)
+    variance = (sigma[:, cells.members] ** 2).sum(axis=2)
+    residual = cells.sum_of_squares + cells.n * (cells.mean - mean) ** 2
+    log_weight = -0.5 * (cells.n * np.log(variance) + residual / variance).sum(axis=1)
+    weight = np.exp(log_weight - log_weight.max())
+    weight /= weight.sum()
+    effective = 1 / (weight**2).sum()
+    assert effective > 10_000
+    values = estimands.evaluate(levels, intercept, mu, sigma)
+    expected = weight @ values
+    spread = np.sqrt(weight @ (values - expected) ** 2)
+    error = spread * np.sqrt(1 / effective + 1 / np.fmax(fit.ess_bulk, 1.0))
+    varies = ~estimands.constant(levels)
+    z = (fit.estimate - expected)[varies] / error[varies]
+    assert np.abs(z).max() < 4.5
+    assert fit.sd[varies] == pytest.approx(spread[varies], rel=0.15)
+
+
+def test_nutpie_draws_do_not_depend_on_the_data_set_before():
+    design = Design(Levels.of([1, 2]), 50)
+    problem = Problem(design.levels, 1.0, 0.0, 1.0)
+    options = options_of(nutpie, chains=2, tune=100, draws=50)
+    _, first, _ = data_set(design, 0)
+    _, second, _ = data_set(design, 1)
+    nutpie._compile.cache_clear()
+    alone = nutpie.estimate(second, problem, options, 5, print)
+    nutpie.estimate(first, problem, options, 4, print)
+    after = nutpie.estimate(second, problem, options, 5, print)
+    assert (alone.sigma == after.sigma).all()
+    assert (alone.mu == after.mu).all()
+    assert alone.gradients == after.gradients

@@ -1,0 +1,184 @@
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import xarray as xr
+
+from summands import estimands, figures, posterior, recovery, summary, tables
+from summands.design import Design
+from summands.fitting import Draws, Fit
+from summands.levels import Levels
+
+LEVELS = Levels.of([1, 2])
+SIZE = 3 * LEVELS.contributors + 2
+
+
+def draws_of(seed: int) -> Draws:
+    rng = np.random.default_rng(seed)
+    return Draws(
+        rng.normal(size=(2, 5)),
+        rng.normal(size=(2, 5, 3)),
+        rng.lognormal(size=(2, 5, 3)),
+        {"diverging": np.zeros((2, 5), bool), "energy": rng.normal(size=(2, 5))},
+        gradients=1,
+    )
+
+
+def test_a_posterior_file_can_be_read_without_anything_else(tmp_path):
+    path = tmp_path / "posterior.nc"
+    draws = [draws_of(seed) for seed in range(3)]
+    tree = posterior.to_datatree(LEVELS, range(4, 7), draws, {"design": "d"})
+    posterior.write(tree, path)
+    with xr.open_datatree(path, engine="h5netcdf") as read:
+        kept = read["posterior"].to_dataset()
+        assert dict(kept.sizes) == {
+            "replicate": 3,
+            "chain": 2,
+            "draw": 5,
+            "contributor": 3,
+        }
+        assert kept["contributor"].to_numpy().tolist() == ["0/0", "1/0", "1/1"]
+        assert kept["level"].to_numpy().tolist() == [0, 1, 1]
+        assert kept["contributor_in_level"].to_numpy().tolist() == [0, 0, 1]
+        assert kept.attrs["design"] == "d"
+        one = kept.sel(replicate=5, contributor="1/1")
+        assert (one["sigma"].to_numpy() == draws[1].sigma[..., 2]).all()
+        assert kept["mu"].encoding["zlib"]
+        statistics = read["sample_stats"].to_dataset()
+        assert (
+            statistics["energy"][2].to_numpy() == draws[2].statistics["energy"]
+        ).all()
+        assert statistics["diverging"].dtype == bool
+
+
+def test_a_failed_fit_is_nan_in_the_posterior_file(tmp_path):
+    tree = posterior.to_datatree(LEVELS, [0, 1], [None, draws_of(0)], {})
+    assert np.isnan(tree["posterior"]["mu"].sel(replicate=0)).all()
+    assert np.isfinite(tree["posterior"]["mu"].sel(replicate=1)).all()
+    posterior.write(tree, tmp_path / "one.nc")
+    nothing = posterior.to_datatree(LEVELS, [0], [None], {})
+    posterior.write(nothing, tmp_path / "none.nc")
+
+
+def study_tables(designs=("one", "two"), estimators=("full", "partial"), replicates=6):
+    rng = np.random.default_rng(0)
+    names = estimands.index(LEVELS)
+    parts: dict[str, list[pa.Table]] = {"estimates": [], "fits": [], "recovery": []}
+    totals = summary.Totals()
+    for design in designs:
+        for estimator in estimators:
+            truth = np.abs(rng.normal(1, 0.5, (replicates, SIZE))) + 0.1
+            truth[:, estimands.constant(LEVELS)] = 0.0
+            fits = []
+            for number in range(replicates):
+                fit = Fit(SIZE, seconds=0.5, converged=number > 0)
+                fit.estimate = truth[number] + rng.normal(0, 0.1, SIZE)
+                fit.sd = np.full(SIZE, 0.1)
+                fit.lower_50, fit.upper_50 = fit.estimate - 0.07, fit.estimate + 0.07
+                fit.lower_95, fit.upper_95 = fit.estimate - 0.2, fit.estimate + 0.2
+                if estimator == "partial":
+                    fit.estimate[names.where("sigma")] = np.nan
+                fits.append(fit)
+            fits[-1] = Fit(SIZE, seconds=0.1, error="it broke")
+            made = {
+                "estimates": tables.estimates(
+                    design,
+                    estimator,
+                    LEVELS,
+                    range(replicates),
+                    fits,
+                    truth,
+                    [np.ones(SIZE, bool)] * replicates,
+                ),
+                "fits": tables.fits(design, estimator, range(replicates), fits),
+            }
+            made["recovery"] = recovery.recovery(
+                design, estimator, LEVELS, made["estimates"], made["fits"]
+            )
+            totals.add(estimator, made)
+            for name, table in made.items():
+                parts[name].append(table)
+    whole = {name: pa.concat_tables(made) for name, made in parts.items()}
+    return whole, totals
+
+
+def test_unknown_values_are_null_and_not_nan():
+    whole, _ = study_tables()
+    for name, table in whole.items():
+        assert table.schema.equals(tables.SCHEMAS[name])
+        for column in table.columns:
+            if pa.types.is_floating(column.type):
+                assert not np.isnan(column.drop_null().to_numpy()).any()
+    failed = whole["estimates"].to_pandas().query("replicate == 5")
+    assert failed["estimate"].isna().all()
+    assert failed["truth"].notna().all()
+
+
+def test_designs_are_listed_as_they_are():
+    design = Design(Levels.of([1, 3]), 50, mu_sd=2.0)
+    table = tables.designs({design.id: design}, 7)
+    assert table.schema.equals(tables.DESIGNS)
+    (row,) = table.to_pylist()
+    assert row == json.loads(
+        json.dumps(
+            {key: value for key, value in design.content.items() if key in row}
+            | {"design": design.id, "replicates": 7}
+        )
+    )
+
+
+def test_the_summary_counts_everything():
+    whole, totals = study_tables()
+    text = totals.text("demo", 2)
+    assert "designs.parquet    2 designs" in text
+    assert f"estimates.parquet  {whole['estimates'].num_rows} estimates" in text
+    assert "fits.parquet       24 fits, 16 converged, 4 failed" in text
+    assert f"recovery.parquet   {whole['recovery'].num_rows} metrics" in text
+    frame = whole["recovery"].to_pandas()
+    chosen = frame.query(
+        "gate == 'all' and estimator == 'full' and parameter == 'intercept'"
+    )
+    rmse = np.sqrt((chosen.query("metric == 'rmse'")["value"] ** 2).mean())
+    line = next(line for line in text.splitlines() if line.startswith("full"))
+    assert line.split()[:3] == ["full", "intercept", f"{rmse:.3f}"]
+    assert line.split()[-1] == "66.7%"
+    assert "partial" in text
+
+
+@pytest.mark.parametrize("designs", [["one"], [f"design_{n}" for n in range(60)]])
+def test_figures_show_every_design_and_estimator(designs):
+    whole, _ = study_tables(designs)
+    frames = {name: table.to_pandas() for name, table in whole.items()}
+    drawn = [
+        figures.truth_against_estimate(frames["estimates"], frames["fits"]),
+        figures.error_by_design(frames["recovery"]),
+        figures.coverage_by_design(frames["recovery"]),
+    ]
+    for figure in drawn:
+        figure.canvas.draw()
+    scatter = drawn[0]
+    shown = sum(
+        len(collection.get_offsets())
+        for axis in scatter.axes
+        for collection in axis.collections
+    )
+    estimates = frames["estimates"].dropna(subset=["estimate"])
+    constant = estimates["parameter"].isin(["mu", "variance_contrast"]) & (
+        estimates["level"] == 0
+    )
+    assert shown == (~constant | (estimates["sd"] != 0)).sum()
+    points = sum(len(line.get_xdata()) for line in drawn[1].axes[0].lines)
+    assert points >= len(designs) * 2
+
+
+def test_figures_of_a_study_where_everything_failed():
+    whole, _ = study_tables(["one"], replicates=1)
+    frames = {name: table.to_pandas() for name, table in whole.items()}
+    for figure in (
+        figures.truth_against_estimate(frames["estimates"], frames["fits"]),
+        figures.error_by_design(frames["recovery"]),
+        figures.coverage_by_design(frames["recovery"]),
+    ):
+        (words,) = [text.get_text() for text in figure.texts]
+        assert "no fit succeeded" in words

@@ -1,0 +1,169 @@
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from summands import simulate
+from summands.cells import Cells, collapse
+from summands.design import Design
+from summands.levels import Levels
+from summands.simulate import Rows, Truth
+
+
+def some_rows(sizes, rows, seed, shift=0.0, scale=1.0) -> Rows:
+    rng = np.random.default_rng(seed)
+    return Rows(
+        Levels.of(sizes),
+        shift + scale * rng.normal(size=rows),
+        tuple(rng.integers(size, size=rows) for size in sizes),
+    )
+
+
+data_sets = st.builds(
+    some_rows,
+    st.lists(st.integers(1, 5), min_size=1, max_size=4),
+    st.integers(1, 200),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.0, -3.0, 1e6]),
+    st.sampled_from([1.0, 1e-3, 1e6]),
+)
+
+
+def cell_log_likelihood(cells: Cells, mean, variance) -> float:
+    residual = cells.sum_of_squares + cells.n * (cells.mean - mean) ** 2
+    return -0.5 * float(
+        (cells.n * np.log(2 * np.pi * variance) + residual / variance).sum()
+    )
+
+
+@given(data_sets, st.integers(0, 2**32 - 1))
+def test_cells_keep_the_likelihood_of_the_rows(rows, seed):
+    rng = np.random.default_rng(seed)
+    k = rows.levels.contributors
+    scale = np.std(rows.value) + 1e-6
+    mu = rng.normal(size=k) * scale + np.mean(rows.value) / rows.levels.count
+    variance = rng.lognormal(size=k) * scale**2
+    picked = np.stack(rows.contributors, axis=1) + rows.levels.offsets
+    by_rows = stats.norm.logpdf(
+        rows.value, mu[picked].sum(axis=1), np.sqrt(variance[picked].sum(axis=1))
+    ).sum()
+    cells = collapse(rows)
+    by_cells = cell_log_likelihood(
+        cells, mu[cells.members].sum(axis=1), variance[cells.members].sum(axis=1)
+    )
+    # What rounding a value far from zero costs, in standard deviations, row by row.
+    rounding = np.finfo(float).eps * np.abs(rows.value).max() / scale
+    tolerance = 1e-6 + 20 * len(rows.value) * rounding
+    assert by_cells == pytest.approx(by_rows, rel=1e-9, abs=tolerance)
+
+
+@given(data_sets)
+def test_cells_are_the_moments_of_their_rows(rows):
+    cells = collapse(rows)
+    assert cells.n.sum() == len(rows.value)
+    assert (np.diff(np.lexsort(cells.contributors.T[::-1])) == 1).all()
+    assert len(np.unique(cells.contributors, axis=0)) == len(cells.n)
+    picked = np.stack(rows.contributors, axis=1)
+    for number, combination in enumerate(cells.contributors):
+        values = rows.value[(picked == combination).all(axis=1)]
+        spread = np.abs(values).max()
+        assert cells.n[number] == len(values)
+        assert cells.mean[number] == pytest.approx(values.mean(), rel=1e-12)
+        assert cells.sum_of_squares[number] == pytest.approx(
+            ((values - values.mean()) ** 2).sum(), rel=1e-9, abs=1e-15 * spread**2
+        )
+
+
+@given(data_sets, st.integers(0, 2**32 - 1))
+def test_cells_do_not_depend_on_the_order_of_rows(rows, seed):
+    order = np.random.default_rng(seed).permutation(len(rows.value))
+    shuffled = Rows(
+        rows.levels,
+        rows.value[order],
+        tuple(column[order] for column in rows.contributors),
+    )
+    one, other = collapse(rows), collapse(shuffled)
+    assert (one.contributors == other.contributors).all()
+    assert (one.n == other.n).all()
+    assert np.allclose(one.mean, other.mean, rtol=1e-12)
+
+
+def test_cells_of_many_levels_do_not_overflow():
+    rows = some_rows([50] * 20, 300, 0)
+    cells = collapse(rows)
+    assert len(cells.n) == 300
+    assert (np.sort(cells.mean) == np.sort(rows.value)).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["drawn", "fixed"]))
+def test_truth_is_centred_and_fixed_only_when_asked(seed, truth):
+    design = Design(Levels.of([1, 3, 5]), 100, truth=truth, mu_mean=4.0)
+    first, second = (simulate.draw_truth(design, seed, number) for number in (0, 1))
+    assert np.allclose(design.levels.level_means(first.mu), 0, atol=1e-12)
+    assert first.intercept == 0
+    assert (first.sigma > 0).all()
+    assert (first.mu == second.mu).all() == (truth == "fixed")
+
+
+def test_given_means_are_centred_into_the_intercept():
+    given_ = (((0.0, 5.0),), ((0.0, 1.0), (0.0, 1.0), (0.0, 1.0), (4.0, 2.0)))
+    design = Design(
+        Levels.of([1, 4]), 10, truth="fixed", coefficients=given_, name="cc_02"
+    )
+    truth = simulate.draw_truth(design, 1, 7)
+    assert truth.intercept == 1.0
+    assert truth.mu.tolist() == [0.0, -1.0, -1.0, -1.0, 3.0]
+    assert truth.sigma.tolist() == [5.0, 1.0, 1.0, 1.0, 2.0]
+
+
+def test_drawn_scales_are_those_of_the_design():
+    design = Design(
+        Levels.of([1, 2000]), 1, mu_sd=3.0, log_sigma_mean=-1.0, log_sigma_sd=0.5
+    )
+    truth = simulate.draw_truth(design, 3, 0)
+    assert stats.kstest(truth.mu[1:] / 3.0, "norm").pvalue > 1e-4
+    assert stats.kstest((np.log(truth.sigma) + 1.0) / 0.5, "norm").pvalue > 1e-4
+
+
+def test_rows_are_sums_of_what_contributors_add():
+    """Each cell's values are normal with the summed mean and variance."""
+    design = Design(Levels.of([2, 3]), 200_000)
+    truth = simulate.draw_truth(design, 5, 0)
+    rows = simulate.draw_rows(design, truth, 5, 0)
+    cells = collapse(rows)
+    assert len(cells.n) == 6
+    assert stats.chisquare(cells.n).pvalue > 1e-4
+    mean = truth.intercept + truth.mu[cells.members].sum(axis=1)
+    variance = (truth.sigma[cells.members] ** 2).sum(axis=1)
+    z = (cells.mean - mean) / np.sqrt(variance / cells.n)
+    assert np.abs(z).max() < 4.5
+    chi = cells.sum_of_squares / variance
+    assert stats.chi2.cdf(chi, cells.n - 1) == pytest.approx(0.5, abs=0.4999)
+    standard = (rows.value - truth.intercept) / 1.0
+    picked = np.stack(rows.contributors, axis=1) + rows.levels.offsets
+    standard -= truth.mu[picked].sum(axis=1)
+    standard /= np.sqrt((truth.sigma[picked] ** 2).sum(axis=1))
+    assert stats.kstest(standard, "norm").pvalue > 1e-4
+
+
+def test_blocks_follow_each_other_into_the_same_rows():
+    design = Design(Levels.of([1, 3]), 2 * simulate.BLOCK + 17)
+    truth = simulate.draw_truth(design, 1, 0)
+    blocks = list(simulate.draw_blocks(design, truth, 1, 0))
+    assert [len(block.value) for block in blocks] == [simulate.BLOCK] * 2 + [17]
+    shorter = dataclasses.replace(design, rows=simulate.BLOCK)
+    assert len(simulate.draw_rows(shorter, truth, 1, 0).value) == simulate.BLOCK
+    whole = simulate.draw_rows(design, truth, 1, 0)
+    assert (whole.value[simulate.BLOCK : 2 * simulate.BLOCK] == blocks[1].value).all()
+    assert not (blocks[0].value == blocks[1].value).any()
+
+
+def test_zero_sigma_contributes_its_mean_alone():
+    design = Design(Levels.of([1, 2]), 50)
+    truth = Truth(2.0, np.array([0.0, 1.0, -1.0]), np.zeros(3))
+    rows = simulate.draw_rows(design, truth, 0, 0)
+    assert (rows.value == np.where(rows.contributors[1] == 0, 3.0, 1.0)).all()

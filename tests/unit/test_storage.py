@@ -1,0 +1,96 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from summands import simulate, storage
+from summands.cells import collapse
+from summands.design import Design
+from summands.levels import Levels
+
+DESIGN = Design(Levels.of([1, 3, 300]), 700)
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "deep" / "file.txt"
+
+    def break_off() -> None:
+        with storage.whole(path) as partial:
+            partial.write_text("half")
+            assert not path.exists()
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
+    assert list(path.parent.iterdir()) == []
+    with storage.whole(path) as partial:
+        partial.write_text("all of it")
+    assert path.read_text() == "all of it"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_failed_rewrite_leaves_the_old_file(tmp_path):
+    path = tmp_path / "batch.parquet"
+    table = pa.table({"x": [1.0]})
+    with storage.BatchWriter(path) as writer:
+        writer.write(table)
+
+    def break_off() -> None:
+        with storage.BatchWriter(path) as writer:
+            writer.write(pa.table({"x": [2.0]}))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        break_off()
+    assert pq.read_table(path).equals(table)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_rows_cells_and_truth_survive_their_files(tmp_path):
+    paths = [tmp_path / f"{name}.parquet" for name in ("rows", "cells", "truth")]
+    made = []
+    with (
+        storage.BatchWriter(paths[0]) as rows_writer,
+        storage.BatchWriter(paths[1]) as cells_writer,
+        storage.BatchWriter(paths[2]) as truth_writer,
+    ):
+        for replicate in range(3):
+            truth = simulate.draw_truth(DESIGN, 1, replicate)
+            rows = simulate.draw_rows(DESIGN, truth, 1, replicate)
+            cells = collapse(rows)
+            rows_writer.write(storage.rows_table(rows))
+            cells_writer.write(storage.cells_table(cells))
+            truth_writer.write(storage.truth_table(DESIGN.levels, truth, replicate))
+            made.append((rows, cells, truth))
+    read_rows = storage.read_rows(paths[0], DESIGN.levels)
+    read_cells = storage.read_cells(paths[1], DESIGN.levels)
+    truths = storage.read_truth(paths[2])
+    assert truths.shape == (3, 3 * DESIGN.levels.contributors + 2)
+    for (rows, cells, truth), rows_, cells_, truth_ in zip(
+        made, read_rows, read_cells, truths, strict=True
+    ):
+        assert (rows_.value == rows.value).all()
+        for mine, other in zip(rows_.contributors, rows.contributors, strict=True):
+            assert (mine == other).all()
+        for name in ("contributors", "n", "mean", "sum_of_squares"):
+            assert (getattr(cells_, name) == getattr(cells, name)).all()
+        assert truth_[0] == truth.intercept
+        assert (truth_[1 : 1 + len(truth.mu)] == truth.mu).all()
+
+
+def test_contributors_are_dictionary_encoded(tmp_path):
+    truth = simulate.draw_truth(DESIGN, 1, 0)
+    table = storage.rows_table(simulate.draw_rows(DESIGN, truth, 1, 0))
+    for level in range(DESIGN.levels.count):
+        assert pa.types.is_dictionary(table.schema.field(f"level_{level}").type)
+
+
+def test_names_are_null_where_they_do_not_apply():
+    levels = Levels.of([1, 2])
+    table = pa.table(storage.names_columns(levels, repeat=2))
+    assert table.num_rows == 2 * 11
+    records = table.to_pylist()
+    assert records[0] == {"parameter": "intercept", "level": None, "contributor": None}
+    assert records[3] == {"parameter": "mu", "level": 1, "contributor": 1}
+    assert records[:11] == records[11:]
+    assert np.array(table["level"].null_count) == 4

@@ -1,0 +1,219 @@
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from summands import study
+from summands.validation import StudyError
+
+ROOT = Path(__file__).parents[2]
+DEFAULT = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+SMALL = {
+    "study": "small",
+    "grid": {"levels": [[1, 2]], "rows": [100]},
+    "estimators": {"bayesian_ridge": {}},
+}
+
+
+def changed(path: str, value: object) -> dict:
+    """Set one value of the small study; None takes the key away."""
+    document = copy.deepcopy(SMALL)
+    place = document
+    *parents, last = path.split(".")
+    for key in parents:
+        place = place.setdefault(key, {})
+    if value is None:
+        place.pop(last)
+    else:
+        place[last] = value
+    return document
+
+
+def complaint(document: dict) -> str:
+    with pytest.raises(StudyError) as caught:
+        study.load(document)
+    return str(caught.value)
+
+
+def test_the_default_study_is_the_notebooks():
+    loaded = study.load(DEFAULT)
+    assert list(loaded.designs) == [
+        "levels-1-2_rows-1000",
+        "levels-1-2_rows-10000",
+        "levels-1-3-5_rows-1000",
+        "levels-1-3-5_rows-10000",
+        "levels-2-3-5-10-10_rows-1000",
+        "levels-2-3-5-10-10_rows-10000",
+        "cc_01",
+        "cc_02",
+    ]
+    assert loaded.designs["cc_02"].levels.sizes == (1, 4)
+    assert loaded.designs["cc_01"].truth == "fixed"
+    assert loaded.estimators["nutpie"] == {
+        "chains": 4,
+        "tune": 1000,
+        "draws": 1000,
+        "target_accept": 0.8,
+    }
+
+
+def test_the_resolved_study_is_a_study_that_resolves_to_itself():
+    resolved = study.load(DEFAULT).resolved
+    again = study.load(yaml.safe_load(yaml.safe_dump(resolved)))
+    assert again.resolved == resolved
+    assert again.designs == study.load(DEFAULT).designs
+
+
+def test_whole_and_decimal_numbers_are_one():
+    one = study.load(changed("grid.mu_sd", [2]))
+    other = study.load(changed("grid.mu_sd", [2.0]))
+    assert one.designs == other.designs
+    assert list(one.designs) == ["levels-1-2_rows-100_mu_sd-2"]
+
+
+@pytest.mark.parametrize("options", [None, {}])
+def test_an_empty_mapping_takes_the_defaults(options):
+    document = SMALL | {"estimators": {"bayesian_ridge": options}}
+    assert study.load(document).estimators["bayesian_ridge"]["max_iter"] == 300
+
+
+def test_more_replicates_per_job_than_replicates_is_fine():
+    document = SMALL | {"replicates": 2, "replicates_per_job": 50}
+    assert study.load(document).replicates_per_job == 50
+
+
+BROKEN = {
+    "unknown key": (
+        changed("replicate", 3),
+        'replicate: unknown key; did you mean "replicates"?',
+    ),
+    "unknown grid key": (
+        changed("grid.levles", [[1]]),
+        'grid.levles: unknown key; did you mean "levels"?',
+    ),
+    "unknown estimator": (
+        changed("estimators.nutpy", {}),
+        'estimators.nutpy: unknown key; did you mean "nutpie"?',
+    ),
+    "unknown option": (
+        changed("estimators.nutpie", {"chain": 2}),
+        'estimators.nutpie.chain: unknown key; did you mean "chains"?',
+    ),
+    "far from any key": (
+        changed("zzz", 1),
+        "zzz: unknown key; known here: designs, estimators, grid, replicates, "
+        "replicates_per_job, seed, study",
+    ),
+    "missing key": (changed("study", None), "study: missing"),
+    "no design": (changed("grid", None), 'give "grid", "designs" or both'),
+    "text for a number": (
+        changed("seed", "one"),
+        "seed: 'one' is not a whole number",
+    ),
+    "number that YAML reads as text": (
+        changed("grid.rows", ["1e3"]),
+        "grid.rows[0]: '1e3' is not a whole number (YAML reads 1e3 as text; "
+        "write 1000)",
+    ),
+    "scalar for a list": (changed("grid.rows", 100), "grid.rows: 100 is not a list"),
+    "zero replicates": (changed("replicates", 0), "replicates: 0 is less than 1"),
+    "negative scale": (
+        changed("grid.mu_sd", [-1.0]),
+        "grid.mu_sd[0]: -1.0 is not more than 0",
+    ),
+    "infinite mean": (
+        changed("grid.mu_mean", [float("inf")]),
+        "grid.mu_mean[0]: inf is not a finite number",
+    ),
+    "unknown truth": (
+        changed("grid.truth", ["random"]),
+        "grid.truth[0]: 'random' is not one of: drawn, fixed",
+    ),
+    "empty level": (
+        changed("grid.levels", [[1, 0]]),
+        "grid.levels[0][1]: 0 is less than 1",
+    ),
+    "no levels": (
+        changed("grid.levels", [[]]),
+        "grid.levels[0]: is empty; give at least 1",
+    ),
+    "empty named level": (
+        changed("designs.d", {"rows": 10, "coefficients": [[[0, 1]], []]}),
+        "designs.d.coefficients[1]: is empty; give at least 1",
+    ),
+    "negative sigma": (
+        changed("designs.d", {"rows": 10, "coefficients": [[[0, -1]]]}),
+        "designs.d.coefficients[0][0][1]: -1 is less than 0",
+    ),
+    "no variance at all": (
+        changed("designs.d", {"rows": 10, "coefficients": [[[0, 0]]]}),
+        "designs.d: every sigma is 0; at least one must be above 0",
+    ),
+    "not a pair": (
+        changed("designs.d", {"rows": 10, "coefficients": [[[0]]]}),
+        "designs.d.coefficients[0][0]: [0] is not a pair [mu, sigma]",
+    ),
+    "fewer rows than parameters": (
+        changed("grid.rows", [4]),
+        "grid.levels[0] with grid.rows[0]: 4 rows are fewer than the 5 parameters of "
+        "levels [1, 2]",
+    ),
+    "a design twice in the grid": (
+        changed("grid.rows", [100, 100]),
+        "grid.levels[0] with grid.rows[1]: the design levels-1-2_rows-100 is given "
+        "twice",
+    ),
+    "a design named as one of the grid": (
+        changed(
+            "designs",
+            {"levels-1-2_rows-100": {"rows": 10, "coefficients": [[[0, 1]]]}},
+        ),
+        "designs.levels-1-2_rows-100: the design levels-1-2_rows-100 is given twice",
+    ),
+    "a name that is a path": (
+        changed("study", "../other"),
+        "study: '../other' cannot be used as a name",
+    ),
+    "a design's name that is a path": (
+        changed("designs", {"a/b": {"rows": 10, "coefficients": [[[0, 1]]]}}),
+        "designs: 'a/b' cannot be used as a name",
+    ),
+    "a key that is a number": (
+        changed("designs", {7: {"rows": 10, "coefficients": [[[0, 1]]]}}),
+        "designs: the key 7 is not text; write it in quotes",
+    ),
+    "no estimator": (
+        changed("estimators", {}),
+        "estimators: is empty; give at least 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_broken_study_is_explained(name):
+    document, expected = BROKEN[name]
+    said = complaint(document)
+    assert expected in said
+    assert said.startswith("the study has 1 problem:")
+
+
+def test_all_problems_are_told_at_once():
+    document = changed("sed", 1) | {"replicates": -1, "grid": {"levels": [[1]]}}
+    said = complaint(document)
+    assert said.startswith("the study has 3 problems:")
+    for path in ("sed:", "replicates:", "grid.rows:"):
+        assert path in said
+
+
+def test_keys_given_twice_are_found_in_the_file(tmp_path):
+    file = tmp_path / "study.yaml"
+    file.write_text(
+        "study: twice\nestimators: {bayesian_ridge: {}}\ndesigns:\n"
+        "  d: {rows: 10, coefficients: [[[0, 1]]]}\n"
+        "  d: {rows: 20, coefficients: [[[0, 1]]]}\n"
+    )
+    with pytest.raises(StudyError) as caught:
+        study.load(yaml.safe_load(file.read_text()), (file,))
+    assert f"{file} has 1 problem" in str(caught.value)
+    assert "designs.d: given twice, the second time in line 5" in str(caught.value)

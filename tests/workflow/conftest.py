@@ -1,0 +1,133 @@
+"""Run real studies in temporary folders, as a user would."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TABLES = ("designs", "estimates", "fits", "recovery")
+
+
+@dataclass
+class Workflow:
+    """A working directory, and the workflow of a source tree run in it."""
+
+    folder: Path
+    source: Path = ROOT
+    started: list[subprocess.Popen] = field(default_factory=list)
+
+    def write(self, document: object, name: str = "study.yaml") -> Path:
+        path = self.folder / name
+        text = document if isinstance(document, str) else yaml.safe_dump(document)
+        path.write_text(text)
+        return path
+
+    def command(self, document: object, *options: str, cores: int = 2) -> list[str]:
+        return [
+            *(sys.executable, "-m", "snakemake", "--cores", str(cores)),
+            *("--configfile", str(self.write(document))),
+            *("--directory", str(self.folder), *options),
+        ]
+
+    def start(self, document: object, *options: str, **more) -> subprocess.Popen:
+        """Start a run in a process group of its own."""
+        process = subprocess.Popen(
+            self.command(document, *options, **more),
+            cwd=self.source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        self.started.append(process)
+        return process
+
+    def run(self, document: object, *options: str, fails: bool = False, **more) -> str:
+        """Run to the end and return what was printed."""
+        process = self.start(document, *options, **more)
+        printed, _ = process.communicate(timeout=500)
+        assert (process.returncode != 0) == fails, printed
+        return printed
+
+    def results(self, study: str) -> Path:
+        return self.folder / "results" / study
+
+    def files(self, study: str) -> dict[str, int]:
+        """Times of last change of all result files, in nanoseconds."""
+        folder = self.results(study)
+        return {
+            str(path.relative_to(folder)): path.stat().st_mtime_ns
+            for path in folder.rglob("*")
+            if path.is_file() and path.name != ".lock" and "logs" not in path.parts
+        }
+
+
+def kill(process: subprocess.Popen) -> None:
+    """Kill a run and everything that it started, at once."""
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def wait_for(condition, seconds: float = 120.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+
+
+def values(folder: Path) -> dict[str, object]:
+    """Read the final tables, without the wall times."""
+    read = {name: pq.read_table(folder / f"{name}.parquet") for name in TABLES}
+    read["fits"] = read["fits"].drop_columns(["seconds"])
+    return read
+
+
+def assert_same_values(one: Path, other: Path) -> None:
+    """Compare the final tables of two runs, to the last bit."""
+    for (name, table), same in zip(
+        values(one).items(), values(other).values(), strict=True
+    ):
+        assert table.num_rows > 0
+        assert table.equals(same), name
+
+
+@pytest.fixture
+def workflow(tmp_path):
+    made = Workflow(tmp_path)
+    yield made
+    for process in made.started:
+        if process.poll() is None:
+            kill(process)
+
+
+# Small, but with everything: two kinds of estimators, a grid, a named design, more
+# than one batch. Sampling is far too short to converge, which does not matter here.
+STUDY = {
+    "study": "small",
+    "seed": 7,
+    "replicates": 3,
+    "replicates_per_job": 2,
+    "grid": {"levels": [[1, 2]], "rows": [60]},
+    "designs": {"given": {"rows": 40, "coefficients": [[[0, 1]], [[1, 1], [0, 2]]]}},
+    "estimators": {
+        "nutpie": {"chains": 2, "tune": 60, "draws": 20},
+        "bayesian_ridge": {},
+    },
+}
+QUICK = STUDY | {"study": "quick", "estimators": {"bayesian_ridge": {}}}
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """The small study, run once on two cores."""
+    made = Workflow(tmp_path_factory.mktemp("finished"))
+    made.printed = made.run(STUDY)
+    return made

@@ -1,0 +1,334 @@
+"""A study from start to end, again, killed, extended, and cut in other ways."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+
+import pyarrow.parquet as pq
+import pytest
+import xarray as xr
+import yaml
+
+from summands import tables
+
+from .conftest import (
+    QUICK,
+    ROOT,
+    STUDY,
+    Workflow,
+    assert_same_values,
+    kill,
+    values,
+    wait_for,
+)
+
+NOTHING = "Nothing to be done"
+
+
+def test_a_finished_run_has_its_tables_and_their_origin(finished):
+    folder = finished.results("small")
+    for name, schema in tables.SCHEMAS.items():
+        table = pq.read_table(folder / f"{name}.parquet")
+        assert table.schema.equals(schema), name
+    estimates = pq.read_table(folder / "estimates.parquet").to_pandas()
+    # Two designs of levels [1, 2], three replicates, two estimators, 11 quantities.
+    assert len(estimates) == 2 * 3 * 2 * 11
+    keys = ["design", "replicate", "estimator", "parameter", "level", "contributor"]
+    assert not estimates.duplicated(keys).any()
+    sampled = estimates[estimates["estimator"] == "nutpie"]
+    assert sampled["rank"].between(0, sampled["rank_of"]).all()
+    assert sampled["identified"].eq(sampled["parameter"] != "sigma").all()
+    ridge = estimates[estimates["estimator"] == "bayesian_ridge"]
+    unknown = ridge["parameter"].isin(["sigma", "variance_contrast"])
+    assert ridge[unknown]["estimate"].isna().all()
+    assert ridge[~unknown]["estimate"].notna().all()
+    assert ridge["rank"].isna().all()
+    fits = pq.read_table(folder / "fits.parquet").to_pandas()
+    assert len(fits) == 12
+    assert fits["error"].isna().all()
+    assert (fits["gradients"].notna() == (fits["estimator"] == "nutpie")).all()
+
+    resolved = yaml.safe_load((folder / "study.yaml").read_text())
+    assert resolved["estimators"]["nutpie"]["target_accept"] == 0.8
+    provenance = json.loads((folder / "provenance.json").read_text())
+    assert provenance["packages"]["nutpie"]
+    for figure in ("truth", "error", "coverage"):
+        assert (folder / "figures" / f"{figure}.png").stat().st_size > 5000
+
+
+def test_a_run_ends_with_its_summary(finished):
+    text = (finished.results("small") / "summary.txt").read_text()
+    assert text in finished.printed
+    for words in ("12 fits", "nutpie", "variance_contrast", "seconds a fit"):
+        assert words in text
+
+
+def test_posteriors_are_labelled(finished):
+    path = next(finished.results("small").glob("fitted/nutpie/given/*/posterior.nc"))
+    with xr.open_datatree(path, engine="h5netcdf") as tree:
+        posterior = tree["posterior"].to_dataset()
+        assert set(posterior["sigma"].dims) == {
+            "replicate",
+            "chain",
+            "draw",
+            "contributor",
+        }
+        assert posterior["level"].to_numpy().tolist() == [0, 1, 1]
+        assert "diverging" in tree["sample_stats"].to_dataset()
+
+
+def test_logs_tell_what_jobs_do(finished):
+    logs = sorted(finished.results("small").glob("logs/fit/nutpie/given/*.log"))
+    assert len(logs) == 2
+    assert "given replicate 1 (2 of 2) nutpie: started" in logs[0].read_text()
+    assert "given replicate 2 (1 of 1) nutpie: started" in logs[1].read_text()
+
+
+def test_a_second_run_does_nothing_even_after_touching_sources(finished):
+    before = finished.files("small")
+    now = time.time()
+    sources = list(ROOT.glob("scripts/**/*.py"))
+    times = {path: path.stat() for path in sources}
+    try:
+        for path in [
+            *sources,
+            *finished.results("small").glob("simulated/**/*.parquet"),
+        ]:
+            os.utime(path, (now, now))
+        assert NOTHING in finished.run(STUDY)
+    finally:
+        for path, stat in times.items():
+            os.utime(path, (stat.st_atime, stat.st_mtime))
+    after = finished.files("small")
+    assert {name for name in before if before[name] != after[name]} <= {
+        name for name in before if name.startswith("simulated/")
+    }
+
+
+def test_values_do_not_depend_on_cores_or_batches(finished, workflow):
+    workflow.run(STUDY | {"replicates_per_job": 3}, cores=1)
+    assert_same_values(workflow.results("small"), finished.results("small"))
+
+
+def test_a_killed_run_goes_on_and_ends_with_the_same_values(finished, workflow):
+    process = workflow.start(STUDY)
+    fitted = workflow.results("small") / "fitted"
+    wait_for(lambda: any(fitted.glob("*/*/*/fits.parquet")))
+    kill(process)
+    done = workflow.files("small")
+    assert "estimates.parquet" not in done
+    workflow.run(STUDY)
+    assert_same_values(workflow.results("small"), finished.results("small"))
+    after = workflow.files("small")
+    # Jobs in flight may be redone; what was finished before them is not.
+    kept = [name for name in done if after.get(name) == done[name]]
+    assert len(kept) >= 3
+    assert not list(workflow.results("small").rglob(".*.part"))
+
+
+@pytest.mark.parametrize("moment", [0.3, 1.0, 1.6, 2.2])
+def test_a_run_killed_at_any_moment_needs_no_unlocking(workflow, moment):
+    process = workflow.start(QUICK)
+    time.sleep(1.0)
+    wait_for(lambda: (workflow.folder / ".snakemake").exists())
+    time.sleep(moment)
+    if process.poll() is None:
+        kill(process)
+    workflow.run(QUICK)
+    reference = Workflow(workflow.folder / "again")
+    reference.folder.mkdir()
+    reference.run(QUICK)
+    assert_same_values(workflow.results("quick"), reference.results("quick"))
+
+
+def test_one_run_at_a_time(workflow):
+    process = workflow.start(STUDY)
+    wait_for(lambda: (workflow.results("small") / "simulated").exists())
+    refused = workflow.run(STUDY, fails=True)
+    assert "is in use by another run of this study" in refused
+    assert f"process {process.pid}" in refused
+    assert "Traceback" not in refused
+    # Killed alone, the run leaves its jobs behind, which keep the next run out.
+    logs = workflow.results("small") / "logs" / "fit" / "nutpie"
+    wait_for(lambda: any(logs.rglob("*.log")))
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert "is in use by" in workflow.run(STUDY, fails=True)
+    kill_group(process)
+    workflow.run(QUICK)
+
+
+def kill_group(process) -> None:
+    """Kill what is left of a process group whose leader is gone."""
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def changed(before: dict[str, int], after: dict[str, int]) -> set[str]:
+    return {name for name in before if before[name] != after.get(name)}
+
+
+FINAL = {"summary.txt", "study.yaml", "provenance.json"} | {
+    f"{name}.parquet" for name in tables.SCHEMAS
+}
+
+
+def test_growing_a_study_runs_only_what_is_new(workflow):
+    def assert_only_final_changed(before, after):
+        assert {
+            name
+            for name in changed(before, after)
+            if name not in FINAL and not name.startswith("figures/")
+        } == set()
+
+    study = QUICK | {"replicates": 1}
+    workflow.run(study)
+    first = workflow.files("quick")
+    small = values(workflow.results("quick"))["estimates"]
+    steps = [
+        {"replicates": 3},
+        {"grid": {"levels": [[1, 2], [2, 2]], "rows": [60]}},
+        {"replicates_per_job": 1},
+    ]
+    before = first
+    for step in steps:
+        study = study | step
+        workflow.run(study)
+        after = workflow.files("quick")
+        assert_only_final_changed(before, after)
+        before = after
+    batches = sorted({name.split("/")[2] for name in before if "simulated/" in name})
+    assert batches == [
+        "replicates-0-0",
+        "replicates-0-1",
+        "replicates-1-2",
+        "replicates-2-2",
+    ]
+    grown = values(workflow.results("quick"))["estimates"].to_pandas()
+    old = grown[grown["design"].isin(["levels-1-2_rows-60", "given"])]
+    old = old[old["replicate"] < 1].reset_index(drop=True)
+    assert old.equals(small.to_pandas())
+    # Fewer replicates again: only the tables are written anew.
+    workflow.run(study | {"replicates": 1})
+    assert_only_final_changed(before, workflow.files("quick"))
+    fewer = values(workflow.results("quick"))["estimates"].to_pandas()
+    assert set(fewer["replicate"]) == {0}
+
+
+def test_other_studies_are_left_alone(workflow):
+    workflow.run(QUICK)
+    before = workflow.files("quick")
+    workflow.run(QUICK | {"study": "other", "seed": 8})
+    assert workflow.files("quick") == before
+    one, other = (values(workflow.results(name)) for name in ("quick", "other"))
+    assert not one["estimates"].equals(other["estimates"])
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """The workflow from a copy of its sources, which a test may edit."""
+    source = tmp_path / "source"
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv", ".snakemake", "results", "__pycache__", "tests", ".*_cache"
+    )
+    shutil.copytree(ROOT, source, ignore=ignored)
+    folder = tmp_path / "run"
+    folder.mkdir()
+    return Workflow(folder, source)
+
+
+def steps(printed: str) -> int:
+    return int(re.findall(r"of (\d+) steps", printed)[-1])
+
+
+def test_editing_the_library_reruns_what_depends_on_it(copied):
+    copied.run(QUICK)
+    metrics = copied.source / "scripts" / "summands" / "recovery.py"
+    metrics.write_text("# A remark.\n" + metrics.read_text())
+    assert NOTHING in copied.run(QUICK)
+    metrics.write_text(metrics.read_text() + "\nNEW = 1\n")
+    # The tables, the figures made of them, and the target itself.
+    assert steps(copied.run(QUICK)) == 3
+    generator = copied.source / "scripts" / "summands" / "simulate.py"
+    generator.write_text(generator.read_text() + "\nNEW = 1\n")
+    assert steps(copied.run(QUICK)) == 4 + 4 + 3
+
+
+FRAGILE = '''
+"""Knows nothing, and fails on some data."""
+
+import numpy as np
+
+from summands.fitting import Point
+
+READS = "cells"
+SAMPLES = False
+OPTIONS = {"limit": {"type": "number", "default": 0.0, "description": "Fails above."}}
+
+
+def prepare(problem):
+    pass
+
+
+def estimate(cells, problem, options, seed, progress):
+    if cells.mean[0] > options["limit"]:
+        raise ArithmeticError("these cells are too high")
+    size = 3 * problem.levels.contributors + 2
+    return Point(np.zeros(size), np.ones(size), converged=True)
+'''
+
+
+def test_a_new_estimator_is_one_module_and_its_failures_are_rows(copied):
+    path = copied.source / "scripts" / "summands" / "estimators" / "fragile.py"
+    path.write_text(FRAGILE)
+    study = QUICK | {"replicates": 8, "estimators": {"fragile": {"limit": 0.1}}}
+    copied.run(study)
+    fits = pq.read_table(copied.results("quick") / "fits.parquet").to_pandas()
+    failed = fits["error"].notna()
+    assert 0 < failed.sum() < len(fits)
+    assert set(fits["error"].dropna()) == {"ArithmeticError: these cells are too high"}
+    assert not fits[failed]["converged"].any()
+    estimates = pq.read_table(copied.results("quick") / "estimates.parquet").to_pandas()
+    assert len(estimates) == len(fits) * 11
+    recovery = pq.read_table(copied.results("quick") / "recovery.parquet").to_pandas()
+    used = recovery.query("gate == 'all'").groupby("design")["replicates"].max()
+    good = fits[~failed].groupby("design").size()
+    assert (used == good).all()
+
+
+def test_a_report_is_written_from_a_finished_study(finished):
+    path = finished.folder / "report.html"
+    finished.run(STUDY, "--report", str(path))
+    text = path.read_text()
+    for words in ("truth against estimate", "Monte-Carlo", "small"):
+        assert words in text
+
+
+def test_the_default_study_is_planned_without_a_study_file(workflow):
+    command = workflow.command(QUICK, "--dry-run")
+    at = command.index("--configfile")
+    del command[at : at + 2]
+    process = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    printed = process.stdout + process.stderr
+    assert re.search(r"sample +16\n", printed)
+    assert "levels-2-3-5-10-10_rows-10000" in printed
+    assert not (workflow.folder / "results").exists()
+
+
+def test_study_files_stand_alone(workflow):
+    """Nothing of the default study, its named designs above all, leaks in."""
+    study = {key: value for key, value in QUICK.items() if key != "designs"}
+    workflow.run(study)
+    (row,) = pq.read_table(workflow.results("quick") / "designs.parquet").to_pylist()
+    assert row["design"] == "levels-1-2_rows-60"
+    fits = pq.read_table(workflow.results("quick") / "fits.parquet").to_pandas()
+    assert set(fits["estimator"]) == {"bayesian_ridge"}
+    assert fits["replicate"].nunique() == 3
