@@ -20,12 +20,12 @@ report: "workflow/report/workflow.rst"
 
 
 rule all:
-    message:
-        "the study is complete"
     default_target: True
     input:
         rules.tabulate.output,
         rules.draw.output,
+    message:
+        "the study is complete"
 
 
 onstart:
