@@ -42,7 +42,7 @@ def main(
         levels, design.mu_sd, design.log_sigma_mean, design.log_sigma_sd
     )
     read: Any = {"cells": storage.read_cells, "rows": storage.read_rows}
-    fitting.prepare(estimator.prepare, problem, job.say)
+    fitting.prepare(estimator.prepare, problem, options, job.say)
     truth = storage.read_truth(inputs["truth"])
     fits, identified = [], []
     data_sets = read[estimator.READS](inputs["data"], levels)

@@ -17,16 +17,13 @@ from numpy.typing import NDArray
 
 from summands import estimands
 from summands.cells import Cells
+from summands.diagnostics import Diagnostics
 from summands.levels import Levels
 from summands.simulate import Rows
 
 # Draws that the truth is ranked among: few enough to be nearly independent wherever
-# the effective sample size passes MIN_ESS, and one less than a round number of ranks.
+# the effective sample size is enough, and one less than a round number of ranks.
 RANKED_DRAWS = 99
-
-# Limits of Vehtari et al. (2021, Bayesian Analysis 16:667), sections 4 and 7.
-MAX_RHAT = 1.01
-MIN_ESS = 400
 
 # Quantiles of a normal distribution's central 50 % and 95 %.
 Z_50, Z_95 = (NormalDist().inv_cdf(0.5 + level / 2) for level in (0.5, 0.95))
@@ -63,16 +60,32 @@ class Draws:
     intercept : ndarray, shape (chains, draws)
     mu, sigma : ndarray, shape (chains, draws, K)
     statistics : mapping of str to ndarray, each of shape (chains, draws)
-        Sampler statistics of the kept draws; "diverging" is among them.
+        Sampler statistics of the kept draws.
+    diagnostics : Diagnostics
     gradients : int
-        Gradient evaluations, those of tuning included.
+        Gradient evaluations, those of tuning and of given-up attempts included.
+    parametrisation : str
+        Name of the coordinates that were sampled in.
+    attempts : int
+        How many times the data set was sampled until the draws converged or no
+        further attempt was allowed.
+    kept_as : str, optional
+        Type in which the draws are stored.
     """
 
     intercept: NDArray[np.float64]
     mu: NDArray[np.float64]
     sigma: NDArray[np.float64]
     statistics: Mapping[str, NDArray[Any]]
+    diagnostics: Diagnostics
     gradients: int
+    parametrisation: str
+    attempts: int
+    kept_as: str = "float64"
+
+    def values(self, levels: Levels) -> NDArray[np.float64]:
+        """Draws of every quantity of `summands.estimands`, shape (chains, draws, P)."""
+        return estimands.evaluate(levels, self.intercept, self.mu, self.sigma)
 
 
 @dataclass(frozen=True)
@@ -115,6 +128,8 @@ class Fit:
     seconds: float = float("nan")
     gradients: int | None = None
     divergences: int | None = None
+    parametrisation: str | None = None
+    attempts: int | None = None
     converged: bool = False
     error: str | None = None
     draws: Draws | None = None
@@ -146,13 +161,15 @@ class Fit:
             return f"failed: {self.error}"
         text = f"{self.seconds:.2f} s"
         if self.max_rhat is not None:
+            text += f", {self.parametrisation}, attempt {self.attempts}"
             text += f", R-hat {self.max_rhat:.3f}, {self.divergences} divergences"
         return text + (", converged" if self.converged else ", not converged")
 
 
 def prepare(
-    prepare: Callable[[Problem], None],
+    prepare: Callable[[Problem, Mapping[str, Any]], None],
     problem: Problem,
+    options: Mapping[str, Any],
     progress: Callable[[str], None] = print,
 ) -> None:
     """Import and compile what the fits of a batch share, apart from their time.
@@ -165,12 +182,14 @@ def prepare(
     prepare : callable
         The function of an estimator's module.
     problem : Problem
+    options : mapping
+        The estimator's options.
     progress : callable, optional
         Takes lines for the log.
     """
     start = time.perf_counter()
     try:
-        prepare(problem)
+        prepare(problem, options)
     except Exception:
         progress(traceback.format_exc().rstrip())
     progress(f"imported and compiled in {time.perf_counter() - start:.1f} s")
@@ -244,14 +263,7 @@ def _state(fitted: Fit, point: Point) -> None:
 
 
 def _summarise(fitted: Fit, draws: Draws, levels: Levels) -> None:
-    # Imported here: it takes seconds, which estimators without draws need not pay.
-    from arviz_stats.base import array_stats
-
-    if not all(
-        np.isfinite(values).all() for values in (draws.intercept, draws.mu, draws.sigma)
-    ):
-        raise FloatingPointError("the sampler returned draws that are not finite")
-    values = estimands.evaluate(levels, draws.intercept, draws.mu, draws.sigma)
+    values = draws.values(levels)
     flat = values.reshape(-1, fitted.size)
     fitted.estimate = flat.mean(axis=0)
     fitted.sd = flat.std(axis=0, ddof=1)
@@ -261,20 +273,14 @@ def _summarise(fitted: Fit, draws: Draws, levels: Levels) -> None:
         fitted.upper_50,
         fitted.upper_95,
     ) = np.quantile(flat, [0.025, 0.25, 0.75, 0.975], axis=0)
-    # What a constraint sets to zero does not mix and needs no diagnostics.
-    varies = ~estimands.constant(levels)
-    chains = np.moveaxis(values[..., varies], -1, 0)
-    fitted.rhat[varies] = array_stats.rhat(chains, method="rank")
-    fitted.ess_bulk[varies] = array_stats.ess(chains, method="bulk")
-    fitted.ess_tail[varies] = array_stats.ess(chains, method="tail", prob=(0.05, 0.95))
+    fitted.rhat = draws.diagnostics.rhat
+    fitted.ess_bulk = draws.diagnostics.ess_bulk
+    fitted.ess_tail = draws.diagnostics.ess_tail
+    fitted.divergences = draws.diagnostics.divergences
+    fitted.converged = draws.diagnostics.converged
     fitted.gradients = draws.gradients
-    fitted.divergences = int(draws.statistics["diverging"].sum())
-    fitted.converged = bool(
-        fitted.divergences == 0
-        and (fitted.rhat[varies] < MAX_RHAT).all()
-        and (fitted.ess_bulk[varies] >= MIN_ESS).all()
-        and (fitted.ess_tail[varies] >= MIN_ESS).all()
-    )
+    fitted.parametrisation = draws.parametrisation
+    fitted.attempts = draws.attempts
     fitted.draws = draws
 
 
@@ -290,8 +296,7 @@ def _rank(
     The statistic of simulation-based calibration (Talts et al. 2018,
     arXiv:1804.06788, algorithm 2): the number of draws below the truth.
     """
-    values = estimands.evaluate(levels, draws.intercept, draws.mu, draws.sigma)
-    flat = values.reshape(-1, fitted.size)
+    flat = draws.values(levels).reshape(-1, fitted.size)
     kept = np.linspace(0, len(flat) - 1, min(RANKED_DRAWS, len(flat))).round()
     thinned = flat[kept.astype(int)]
     below = (thinned < truth).sum(axis=0)

@@ -76,7 +76,7 @@ def to_datatree(
         },
         coords=coordinates | contributor,
         attrs=dict(attributes),
-    )
+    ).astype(done[0].kept_as if done else float)
     statistics = {
         name: (
             iteration,

@@ -76,6 +76,8 @@ FITS = _schema(
         "for draws; else the estimator's own criterion",
     ),
     ("error", pa.string(), "why the fit failed, null if it did not"),
+    ("parametrisation", pa.string(), "coordinates that a sampler moved in"),
+    ("attempts", pa.int32(), "times a data set was sampled until it converged"),
 )
 
 RECOVERY = _schema(

@@ -7,6 +7,7 @@ import xarray as xr
 
 from summands import estimands, figures, posterior, recovery, summary, tables
 from summands.design import Design
+from summands.diagnostics import Diagnostics
 from summands.fitting import Draws, Fit
 from summands.levels import Levels
 
@@ -14,14 +15,18 @@ LEVELS = Levels.of([1, 2])
 SIZE = 3 * LEVELS.contributors + 2
 
 
-def draws_of(seed: int) -> Draws:
+def draws_of(seed: int, kept_as: str = "float64") -> Draws:
     rng = np.random.default_rng(seed)
     return Draws(
         rng.normal(size=(2, 5)),
         rng.normal(size=(2, 5, 3)),
         rng.lognormal(size=(2, 5, 3)),
         {"diverging": np.zeros((2, 5), bool), "energy": rng.normal(size=(2, 5))},
+        Diagnostics(*np.ones((3, SIZE)), divergences=0),
         gradients=1,
+        parametrisation="straight",
+        attempts=1,
+        kept_as=kept_as,
     )
 
 
@@ -50,6 +55,15 @@ def test_a_posterior_file_can_be_read_without_anything_else(tmp_path):
             statistics["energy"][2].to_numpy() == draws[2].statistics["energy"]
         ).all()
         assert statistics["diverging"].dtype == bool
+
+
+def test_draws_can_be_kept_in_half_the_space(tmp_path):
+    tree = posterior.to_datatree(LEVELS, [0], [draws_of(0, "float32")], {})
+    posterior.write(tree, tmp_path / "half.nc")
+    with xr.open_datatree(tmp_path / "half.nc", engine="h5netcdf") as read:
+        kept = read["posterior"].to_dataset()
+        assert kept["sigma"].dtype == np.float32
+        assert kept["sigma"][0].to_numpy() == pytest.approx(draws_of(0).sigma, rel=1e-6)
 
 
 def test_a_failed_fit_is_nan_in_the_posterior_file(tmp_path):

@@ -46,6 +46,7 @@ def append(path: Path, text: str) -> None:
         ("figures.py", {"draw"}),
         ("recovery.py", {"tabulate"}),
         ("model.py", {"nutpie"}),
+        ("kernel.py", {"nutpie"}),
         ("estimators/bayesian_ridge.py", {"ridge"}),
         ("fitting.py", {"nutpie", "ridge", "tabulate"}),
         ("simulate.py", {"simulate", "nutpie", "ridge", "tabulate", "draw"}),

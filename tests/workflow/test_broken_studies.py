@@ -1,5 +1,6 @@
 """A user's mistake gets one clear message, and leaves nothing behind."""
 
+import os
 import subprocess
 
 import pytest
@@ -68,8 +69,16 @@ def test_make_checks_the_study_file_before_anything_starts(tmp_path, text, expec
     path = tmp_path / "study.yaml"
     if text is not None:
         path.write_text(text)
+    # Not as a part of the make that may have started these tests.
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("MAKE")
+    }
     done = subprocess.run(
-        ["make", "study", f"STUDY={path}"], capture_output=True, text=True, cwd=ROOT
+        ["make", "study", f"STUDY={path}"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=environment,
     )
     assert done.returncode != 0
     assert done.stderr.startswith("summands: ")

@@ -50,10 +50,11 @@ def test_a_finished_run_has_its_tables_and_their_origin(finished):
     fits = pq.read_table(folder / "fits.parquet").to_pandas()
     assert len(fits) == 12
     assert fits["error"].isna().all()
-    assert (fits["gradients"].notna() == (fits["estimator"] == "nutpie")).all()
+    for name in ("gradients", "parametrisation", "attempts"):
+        assert (fits[name].notna() == (fits["estimator"] == "nutpie")).all()
 
     resolved = yaml.safe_load((folder / "study.yaml").read_text())
-    assert resolved["estimators"]["nutpie"]["target_accept"] == 0.8
+    assert resolved["estimators"]["nutpie"]["chains"] == 2
     provenance = json.loads((folder / "provenance.json").read_text())
     assert provenance["packages"]["nutpie"]
     for figure in ("truth", "error", "coverage"):

@@ -8,7 +8,7 @@ A module of this package is an estimator. It defines
     Whether it returns draws, which are then kept as a NetCDF file.
 ``OPTIONS``
     Its options: JSON schemas by name, each with a default and a description.
-``prepare(problem)``
+``prepare(problem, options)``
     Imports and compiles what the fits of a batch share, so that the time it takes is
     not counted as theirs.
 ``estimate(data, problem, options, seed, progress)``

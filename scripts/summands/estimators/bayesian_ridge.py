@@ -34,7 +34,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def prepare(problem: Problem) -> None:
+def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
     """Import scikit-learn."""
     import sklearn.linear_model
     import sklearn.pipeline

@@ -1,25 +1,37 @@
 """The posterior of the full model, sampled by nutpie's NUTS.
 
-Hoffman and Gelman (2014, JMLR 15:1593) for the sampler; `summands.model` for the
-model.
+Hoffman and Gelman (2014, JMLR 15:1593) for the sampler, `summands.model` for the model.
+Two backends sample the same posterior: "compiled" (`summands.kernel`, in coordinates
+fitted to the data), and "pymc" (the model as PyMC states it, compiled for each design).
 """
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from summands import diagnostics, estimands
 from summands.cells import Cells
 from summands.fitting import Draws, Problem
 
 READS = "cells"
 SAMPLES = True
 OPTIONS: dict[str, dict[str, Any]] = {
+    "backend": {
+        "enum": ["compiled", "pymc"],
+        "default": "compiled",
+        "description": (
+            "`compiled`: a kernel that serves every design, in coordinates fitted to "
+            "the data; `pymc`: the model as PyMC states it, slower, compiled anew for "
+            "each job."
+        ),
+    },
     "chains": {
         "type": "integer",
         "minimum": 2,
@@ -42,20 +54,61 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "type": "number",
         "exclusiveMinimum": 0,
         "exclusiveMaximum": 1,
-        "default": 0.8,
+        "default": 0.9,
         "description": "Acceptance rate that the step size is adapted to.",
     },
+    "escalations": {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 2,
+        "default": 2,
+        "description": (
+            "How many more attempts a fit that did not converge may make, on the same "
+            "data: the first with twice the tuning and an acceptance rate of at least "
+            "0.97, the second in the other coordinates as well."
+        ),
+    },
+    "keep_draws": {
+        "enum": ["float64", "float32"],
+        "default": "float64",
+        "description": "Type of the draws in posterior.nc; float32 halves the file.",
+    },
 }
-
-STATISTICS = ("diverging", "energy", "logp", "n_steps", "step_size", "tree_depth")
 
 # Milliseconds between two lines in the log of a long fit.
 HEARTBEAT = 10_000
 
+# What the attempts after the first change: fixed, so that it cannot be fitted to the
+# outcome.
+ESCALATED_TUNING = 2
+ESCALATED_ACCEPT = 0.97
 
-def prepare(problem: Problem) -> None:
-    """Compile the model, which takes far longer than to sample a small data set."""
-    _compile(problem)
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Sampled:
+    """Draws as a backend returns them; variances are sigma squared."""
+
+    intercept: Array
+    mu: Array
+    variance: Array
+    statistics: Mapping[str, NDArray[Any]]
+    gradients: int
+    parametrisation: str
+
+
+def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
+    """Compile, or load from the cache, what all data sets of these levels share."""
+    from summands import ridge
+
+    if options["backend"] == "pymc":
+        _compile(problem)
+    else:
+        from summands import nuts
+
+        nuts.functions()
+    ridge.mix(problem, np.ones((1, problem.levels.contributors)), 0)
 
 
 def estimate(
@@ -66,6 +119,10 @@ def estimate(
     progress: Callable[[str], None],
 ) -> Draws:
     """Sample the posterior of one data set.
+
+    Draws that do not pass `summands.diagnostics` are given up and the same data are
+    sampled again, by the fixed rule of the option ``escalations``; the last attempt is
+    returned whether it passes or not.
 
     Parameters
     ----------
@@ -80,7 +137,94 @@ def estimate(
     Returns
     -------
     Draws
+
+    Raises
+    ------
+    FloatingPointError
+        If a draw is not finite.
     """
+    from summands import ridge
+
+    backend = _sample_pymc if options["backend"] == "pymc" else _sample_compiled
+    levels = problem.levels
+    gradients = 0
+    parametrisation = ""
+    seeds = np.random.SeedSequence(seed).generate_state(2 * 3, np.uint32)
+    for attempt in range(options["escalations"] + 1):
+        settings: dict[str, Any] = {
+            "chains": options["chains"],
+            "tune": options["tune"] * (ESCALATED_TUNING if attempt else 1),
+            "draws": options["draws"],
+            "target_accept": max(
+                options["target_accept"], ESCALATED_ACCEPT if attempt else 0.0
+            ),
+            "seed": int(seeds[2 * attempt]),
+            # Jobs run side by side; chains of one fit run one after the other.
+            "cores": 1,
+            "progress_bar": False,
+            "progress_callback": _heartbeat(progress),
+            "progress_rate": HEARTBEAT,
+        }
+        sampled = backend(
+            cells, problem, settings, parametrisation if attempt == 2 else ""
+        )
+        parametrisation = sampled.parametrisation
+        gradients += sampled.gradients
+        variance = ridge.mix(problem, sampled.variance, int(seeds[2 * attempt + 1]))
+        coefficients = (sampled.intercept, sampled.mu, np.sqrt(variance))
+        if not all(np.isfinite(values).all() for values in coefficients):
+            raise FloatingPointError("the sampler returned draws that are not finite")
+        found = diagnostics.diagnose(
+            levels,
+            estimands.evaluate(levels, *coefficients),
+            sampled.statistics["diverging"],
+        )
+        if found.converged:
+            break
+    return Draws(
+        *coefficients,
+        statistics=sampled.statistics,
+        diagnostics=found,
+        gradients=gradients,
+        parametrisation=parametrisation,
+        attempts=attempt + 1,
+        kept_as=options["keep_draws"],
+    )
+
+
+def _sample_compiled(
+    cells: Cells, problem: Problem, settings: dict[str, Any], given_up: str
+) -> _Sampled:
+    """Sample with the compiled kernel, in coordinates other than those given up."""
+    from summands import coordinates, nuts, ridge
+
+    kind = None
+    if given_up and problem.levels.count > 1:
+        (kind,) = set(coordinates.KINDS) - {given_up}
+    chosen = coordinates.fit(problem, cells, kind)
+
+    def start(chain_seed: int) -> Array:
+        # Dispersed along the ridges as well, where the prior alone decides.
+        z = np.random.default_rng(chain_seed).normal(size=chosen.dimension)
+        intercept, mu, variance = chosen.coefficients(z)
+        moved = chosen.locate(intercept, mu, ridge.mix(problem, variance, chain_seed))
+        return moved if np.isfinite(moved).all() else z
+
+    trace = nuts.sample(
+        *chosen.packed(problem, cells), chosen.dimension, start, **settings
+    )
+    return _Sampled(
+        *chosen.coefficients(trace.z),
+        statistics=trace.statistics,
+        gradients=trace.gradients,
+        parametrisation=chosen.kind,
+    )
+
+
+def _sample_pymc(
+    cells: Cells, problem: Problem, settings: dict[str, Any], given_up: str
+) -> _Sampled:
+    """Sample the model as PyMC states it; there is only one set of coordinates."""
     import nutpie
 
     from summands import model
@@ -91,29 +235,20 @@ def estimate(
     # which with_data leaves as they are: set both, or they would be those of the data
     # set that happened to be compiled.
     program.model.set_data("information_scale", data["information_scale"])
-    trace = nutpie.sample(
-        program.compiled.with_data(**data),
-        chains=options["chains"],
-        tune=options["tune"],
-        draws=options["draws"],
-        target_accept=options["target_accept"],
-        cores=1,
-        seed=seed,
-        progress_bar=False,
-        progress_callback=_heartbeat(progress),
-        progress_rate=HEARTBEAT,
-    )
+    trace = nutpie.sample(program.compiled.with_data(**data), **settings)
     kept, warmup = trace["sample_stats"], trace["warmup_sample_stats"]
-    return Draws(
-        intercept=trace["posterior"]["intercept"].to_numpy(),
-        mu=trace["posterior"]["mu"].to_numpy(),
-        sigma=trace["posterior"]["sigma"].to_numpy(),
-        statistics={name: kept[name].to_numpy() for name in STATISTICS if name in kept},
+    posterior = trace["posterior"]
+    return _Sampled(
+        intercept=posterior["intercept"].to_numpy(),
+        mu=posterior["mu"].to_numpy(),
+        variance=posterior["sigma"].to_numpy() ** 2,
+        statistics={name: kept[name].to_numpy() for name in diagnostics.STATISTICS},
         gradients=int(kept["n_steps"].sum() + warmup["n_steps"].sum()),
+        parametrisation="softplus",
     )
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class _Program:
     model: Any
     compiled: Any
@@ -121,7 +256,7 @@ class _Program:
 
 @lru_cache(maxsize=1)
 def _compile(problem: Problem) -> _Program:
-    """Compile the model once for all data sets of these levels and priors."""
+    """Compile the PyMC model once for all data sets of these levels and priors."""
     import nutpie
 
     from summands import model
