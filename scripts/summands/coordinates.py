@@ -27,7 +27,7 @@ import scipy.linalg
 import scipy.special
 from numpy.typing import NDArray
 
-from summands import kernel
+from summands import cell_kernel, kernel
 from summands.cells import Cells
 from summands.fitting import Problem
 from summands.levels import Levels
@@ -141,7 +141,7 @@ class Coordinates:
         at_centre = self.mean_centre[1:] + np.where(
             levels.level == 0, self.mean_centre[0], 0.0
         )
-        n = cells.n.astype(float)
+        arrangement = cell_kernel.arrange(cells)
         scalars = np.array(
             [
                 problem.intercept_sd**-2,
@@ -152,9 +152,9 @@ class Coordinates:
             ]
         )
         floats = [
-            n,
-            cells.mean - at_centre[cells.members].sum(axis=1),
-            cells.sum_of_squares,
+            arrangement.fill(cells.n.astype(float)),
+            arrangement.fill(cells.mean - at_centre[cells.members].sum(axis=1)),
+            arrangement.fill(cells.sum_of_squares),
             self.mean_centre,
             self.mean_axes,
             self.centre,
@@ -162,15 +162,18 @@ class Coordinates:
             np.concatenate([self.kappa, self.ratio]),
             scalars,
         ]
-        integers = [cells.members, levels.level, np.asarray(levels.sizes)]
+        integers = [arrangement.prefix, arrangement.suffix, levels.level]
         head = np.zeros(kernel.HEADER, dtype=np.int64)
         head[kernel.LEVELS] = levels.count
         head[kernel.CONTRIBUTORS] = levels.contributors
-        head[kernel.CELLS] = len(n)
+        head[kernel.PER_TILE] = arrangement.per_tile
+        head[kernel.PREFIXES : kernel.SUFFIXES] = arrangement.prefix.shape
+        head[kernel.SUFFIXES : kernel.TILES] = arrangement.suffix.shape
+        head[kernel.TILES : kernel.WIDTH + 1] = arrangement.shape
         head[kernel.MEANS] = self.mean_axes.shape[1]
         head[kernel.KIND] = kernel.WARPED if self.kind == "warped" else kernel.FLOORS
         head[kernel.AXES] = self.axes.shape[1]
-        head[kernel.O_MEMBERS : kernel.O_SIZES + 1] = kernel.HEADER + _starts(integers)
+        head[kernel.O_PREFIX : kernel.O_LEVEL + 1] = kernel.HEADER + _starts(integers)
         head[kernel.O_N : kernel.O_SCALARS + 1] = _starts(floats)
         return (
             np.concatenate([head, *(part.ravel() for part in integers)]),

@@ -16,17 +16,16 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from summands import cell_kernel
+
 # Kinds of coordinates of the variances.
 WARPED = 0
 FLOORS = 1
 
 # Positions in the array of integers: sizes, then the offset of each array.
-LEVELS, CONTRIBUTORS, CELLS, MEANS, KIND, AXES = range(6)
-(
-    O_MEMBERS,
-    O_LEVEL,
-    O_SIZES,
-) = range(6, 9)
+LEVELS, CONTRIBUTORS, MEANS, KIND, AXES = range(5)
+PER_TILE, PREFIXES, PREFIX_LEVELS, SUFFIXES, SUFFIX_LEVELS, TILES, WIDTH = range(5, 12)
+O_PREFIX, O_SUFFIX, O_LEVEL = range(12, 15)
 (
     O_N,
     O_MEAN,
@@ -37,8 +36,12 @@ LEVELS, CONTRIBUTORS, CELLS, MEANS, KIND, AXES = range(6)
     O_AXES,
     O_WARP,
     O_SCALARS,
-) = range(9, 18)
-HEADER = 18
+) = range(15, 24)
+HEADER = 24
+
+# Variances outside of this range are refused: sums and products of those inside
+# neither overflow nor lose their precision.
+SMALLEST, LARGEST = 1e-280, 1e280
 
 # Among the scalars: precisions of the priors, and the unit of the total floor.
 S_INTERCEPT, S_MU, S_LOG_MEAN, S_LOG_PRECISION, S_UNIT = range(5)
@@ -73,32 +76,39 @@ def _sigmoid(u: float) -> float:
     return (1.0 if u >= 0 else e) / (1.0 + e)
 
 
-@numba.njit(cache=True)
-def _cells(members, n, mean, squares, w, s, gw, gs):  # type: ignore[no-untyped-def]
-    """Add the likelihood of all cells; gradients go to gw and gs."""
-    count, levels = members.shape
-    total = 0.0
-    for c in range(count):
-        m = 0.0
-        v = 0.0
-        for j in range(levels):
-            k = members[c, j]
-            m += w[k]
-            v += s[k]
-        inverse = 1.0 / v
-        residual = mean[c] - m
-        square = (squares[c] + n[c] * residual * residual) * inverse
-        total -= 0.5 * (n[c] * math.log(v) + square)
-        gm = n[c] * residual * inverse
-        gv = 0.5 * inverse * (square - n[c])
-        for j in range(levels):
-            k = members[c, j]
-            gw[k] += gm
-            gs[k] += gv
-    return total
+@numba.njit(cache=True, inline="always")
+def _table(integers, floats, offset, rows, columns):  # type: ignore[no-untyped-def]
+    start = integers[offset]
+    return floats[start : start + rows * columns].reshape((rows, columns))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, inline="always")
+def _integer_table(integers, offset, rows, columns):  # type: ignore[no-untyped-def]
+    start = integers[offset]
+    return integers[start : start + rows * columns].reshape((rows, columns))
+
+
+@numba.njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
+def _forward(axes, z, out):  # type: ignore[no-untyped-def]
+    """Multiply: out = axes z."""
+    for k in range(len(axes)):
+        value = 0.0
+        for i in range(len(z)):
+            value += axes[k, i] * z[i]
+        out[k] = value
+
+
+@numba.njit(cache=True, error_model="numpy", fastmath={"contract"})
+def _backward(axes, g, out):  # type: ignore[no-untyped-def]
+    """Multiply: out = axes' g."""
+    for i in range(len(out)):
+        out[i] = 0.0
+    for k in range(len(axes)):
+        for i in range(len(out)):
+            out[i] += axes[k, i] * g[k]
+
+
+@numba.njit(cache=True, error_model="numpy")
 def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
     """Log density at z, up to a constant, and its gradient.
 
@@ -116,29 +126,24 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
         Not finite where the density is not.
     """
     levels, k_count = integers[LEVELS], integers[CONTRIBUTORS]
-    cells, q = integers[CELLS], integers[MEANS]
-    kind, axes_count = integers[KIND], integers[AXES]
-
-    start = integers[O_MEMBERS]
-    members = integers[start : start + cells * levels].reshape((cells, levels))
-    level = integers[integers[O_LEVEL] : integers[O_LEVEL] + k_count]
-    n = floats[integers[O_N] : integers[O_N] + cells]
-    mean = floats[integers[O_MEAN] : integers[O_MEAN] + cells]
-    squares = floats[integers[O_SQUARES] : integers[O_SQUARES] + cells]
-    mean_centre = floats[
-        integers[O_MEAN_CENTRE] : integers[O_MEAN_CENTRE] + k_count + 1
-    ]
-    mean_axes = floats[
-        integers[O_MEAN_AXES] : integers[O_MEAN_AXES] + (k_count + 1) * q
-    ].reshape((k_count + 1, q))
-    centre = floats[integers[O_CENTRE] : integers[O_CENTRE] + k_count + 1]
-    axes = floats[
-        integers[O_AXES] : integers[O_AXES] + (k_count + 1) * axes_count
-    ].reshape((k_count + 1, axes_count))
-    warp = floats[integers[O_WARP] : integers[O_WARP] + 2 * k_count].reshape(
-        (2, k_count)
+    q, kind, axes_count = integers[MEANS], integers[KIND], integers[AXES]
+    prefix = _integer_table(
+        integers, O_PREFIX, integers[PREFIXES], integers[PREFIX_LEVELS]
     )
-    scalars = floats[integers[O_SCALARS] : integers[O_SCALARS] + 5]
+    suffix = _integer_table(
+        integers, O_SUFFIX, integers[SUFFIXES], integers[SUFFIX_LEVELS]
+    )
+    level = integers[integers[O_LEVEL] : integers[O_LEVEL] + k_count]
+    tiles, width = integers[TILES], integers[WIDTH]
+    n = _table(integers, floats, O_N, tiles, width)
+    mean = _table(integers, floats, O_MEAN, tiles, width)
+    squares = _table(integers, floats, O_SQUARES, tiles, width)
+    mean_centre = _table(integers, floats, O_MEAN_CENTRE, 1, k_count + 1)[0]
+    mean_axes = _table(integers, floats, O_MEAN_AXES, k_count + 1, q)
+    centre = _table(integers, floats, O_CENTRE, 1, k_count + 1)[0]
+    axes = _table(integers, floats, O_AXES, k_count + 1, axes_count)
+    warp = _table(integers, floats, O_WARP, 2, k_count)
+    scalars = _table(integers, floats, O_SCALARS, 1, 5)[0]
 
     # One allocation for all that is passing.
     scratch = np.zeros(6 * k_count + 2 + 4 * levels)
@@ -152,28 +157,23 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
 
     total = 0.0
     # Means: deviations from the centre, which the cells' means are relative to.
-    intercept = 0.0
-    for i in range(q):
-        intercept += mean_axes[0, i] * z[i]
+    _forward(mean_axes, z[:q], x)
+    intercept = x[0]
     for k in range(k_count):
-        deviation = 0.0
-        for i in range(q):
-            deviation += mean_axes[k + 1, i] * z[i]
+        deviation = x[k + 1]
         mu = mean_centre[k + 1] + deviation
         total -= 0.5 * scalars[S_MU] * mu * mu
         # The prior's gradient waits here until that of the cells joins it.
-        gx[k] = -scalars[S_MU] * mu
+        gx[k + 1] = -scalars[S_MU] * mu
         w[k] = deviation + (intercept if level[k] == 0 else 0.0)
     b = mean_centre[0] + intercept
     total -= 0.5 * scalars[S_INTERCEPT] * b * b
 
     # Variances.
     y = z[q:]
+    _forward(axes, y[:axes_count], x)
     for k in range(k_count + 1):
-        value = centre[k]
-        for i in range(axes_count):
-            value += axes[k, i] * y[i]
-        x[k] = value
+        x[k] += centre[k]
     if kind == WARPED:
         for k in range(k_count):
             kappa, ratio = warp[0, k], warp[1, k]
@@ -206,9 +206,14 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
             s[k] = floor * share[j] + (x[k] - lowest[j])
 
     for k in range(k_count):
-        if not (s[k] > 0.0 and s[k] < 1e300):
+        if not SMALLEST < s[k] < LARGEST:
             return np.nan
-    total += _cells(members, n, mean, squares, w, s, gw, gs)
+    if integers[PER_TILE] > 0:
+        total += cell_kernel.as_grid(
+            integers[PER_TILE], prefix, suffix, n, mean, squares, w, s, gw, gs
+        )
+    else:
+        total += cell_kernel.one_by_one(prefix, n[0], mean[0], squares[0], w, s, gw, gs)
 
     # Prior of the variances: log s ~ Normal(mean, 1 / precision).
     for k in range(k_count):
@@ -218,16 +223,12 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
         gs[k] -= (pull + 1.0) / s[k]
 
     # Back to z: means.
-    g_intercept = -scalars[S_INTERCEPT] * b
+    gx[0] = -scalars[S_INTERCEPT] * b
     for k in range(k_count):
         if level[k] == 0:
-            g_intercept += gw[k]
-    for i in range(q):
-        gradient[i] = g_intercept * mean_axes[0, i]
-    for k in range(k_count):
-        g = gw[k] + gx[k]
-        for i in range(q):
-            gradient[i] += g * mean_axes[k + 1, i]
+            gx[0] += gw[k]
+        gx[k + 1] += gw[k]
+    _backward(mean_axes, gx, gradient[:q])
 
     # Back to z: variances, with the logarithm of the Jacobian.
     for k in range(k_count + 1):
@@ -269,11 +270,7 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
             gradient[q + axes_count + j] = (
                 share[j] * (g_share[j] - mixed) + 1.0 - levels * share[j]
             )
-    for i in range(axes_count):
-        value = 0.0
-        for k in range(k_count + 1):
-            value += axes[k, i] * gx[k]
-        gradient[q + i] = value
+    _backward(axes, gx, gradient[q : q + axes_count])
     return total
 
 

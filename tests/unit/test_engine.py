@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from pytensor.graph import clone_replace
 from scipy import stats
 
-from summands import coordinates, estimands, fitting, kernel, model, ridge, simulate
+from summands import (
+    cell_kernel,
+    coordinates,
+    estimands,
+    fitting,
+    kernel,
+    model,
+    ridge,
+    simulate,
+)
 from summands.cells import collapse
 from summands.coordinates import KINDS
 from summands.design import Design
@@ -82,7 +91,8 @@ def stated_density(chosen, problem, cells):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
-    ("sizes", "rows"), [([1, 2], 40), ([3, 4], 300), ([1, 2, 3, 5], 2000)]
+    ("sizes", "rows"),
+    [([1, 2], 40), ([3, 4], 300), ([1, 2, 3, 5], 2000), ([2, 3, 5, 10], 3000)],
 )
 def test_kernel_is_the_model(sizes, rows, kind):
     problem, cells = data_set(sizes, rows)
@@ -101,6 +111,79 @@ def test_kernel_is_the_model(sizes, rows, kind):
         models.append(float(expected))
     scale = np.abs(models).max()
     assert np.diff(kernels) == pytest.approx(np.diff(models), abs=1e-9 * scale)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.integers(1, 12), min_size=2, max_size=5),
+    st.integers(30, 3000),
+    st.integers(0, 10**6),
+)
+def test_a_grid_is_worth_its_cells_one_by_one(sizes, rows, seed):
+    rng = np.random.default_rng(seed)
+    levels = Levels.of(sizes)
+    cells = collapse(
+        simulate.Rows(
+            levels,
+            rng.normal(size=rows),
+            tuple(rng.integers(size, size=rows) for size in sizes),
+        )
+    )
+    arrangement = cell_kernel.arrange(cells)
+    n = cells.n.astype(float)
+    w = rng.normal(size=levels.contributors)
+    s = rng.lognormal(0, 8, size=levels.contributors)
+    alone = np.zeros((2, levels.contributors))
+    one = cell_kernel.one_by_one(
+        cells.members, n, cells.mean, cells.sum_of_squares, w, s, *alone
+    )
+    if arrangement.per_tile == 0:
+        assert (arrangement.prefix == cells.members).all()
+        assert len(n) < cell_kernel.FEWEST_CELLS or len(n) < cell_kernel.SPARSEST * (
+            np.prod(sizes)
+        )
+        return
+    # Every cell stands where its prefix and suffix meet.
+    place = arrangement.cell % arrangement.shape[1]
+    tile = arrangement.cell // arrangement.shape[1]
+    row = tile * arrangement.per_tile + place // len(arrangement.suffix)
+    members = np.concatenate(
+        [
+            arrangement.prefix[row],
+            arrangement.suffix[place % len(arrangement.suffix)],
+        ],
+        axis=1,
+    )
+    assert (np.sort(members, axis=1) == cells.members).all()
+    assert len(np.unique(arrangement.cell)) == len(n)
+    together = np.zeros((2, levels.contributors))
+    other = cell_kernel.as_grid(
+        arrangement.per_tile,
+        arrangement.prefix,
+        arrangement.suffix,
+        arrangement.fill(n),
+        arrangement.fill(cells.mean),
+        arrangement.fill(cells.sum_of_squares),
+        w,
+        s,
+        *together,
+    )
+    assert other == pytest.approx(one, rel=1e-11)
+    assert together == pytest.approx(alone, rel=1e-9, abs=1e-11 * np.abs(alone).max())
+
+
+def test_the_logarithm_of_the_grid_is_one():
+    v = 10.0 ** np.random.default_rng(0).uniform(-280, 280, 10_000)
+    v[:4] = [1.0, 2.0**0.5, 0.5**0.5, np.nextafter(1.0, 2.0)]
+    bits = np.empty((2, len(v)), np.uint64)
+    inverse, logarithm = np.empty((2, len(v)))
+    cell_kernel._take_apart(v.view(np.uint64), bits[0], bits[1])
+    mantissa, exponent = bits.view(np.float64)
+    cell_kernel._inverse_and_logarithm(v, mantissa, exponent, inverse, logarithm)
+    assert np.abs(logarithm - np.log(v)).max() <= 2e-13
+    near_one = np.abs(np.log(v)) < 2
+    assert logarithm[near_one] == pytest.approx(np.log(v[near_one]), rel=4e-16)
+    assert inverse == pytest.approx(1 / v, rel=1e-15)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -148,13 +231,14 @@ def test_coordinates_are_a_bijection_with_its_jacobian(sizes, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_point_breaks_the_kernel(kind):
+@pytest.mark.parametrize("sizes", [[1, 3, 4], [3, 4, 8]])
+def test_no_point_breaks_the_kernel(sizes, kind):
     """Everything is a density and a gradient, or is refused as not finite."""
-    problem, cells = data_set([1, 3, 4], 300)
+    problem, cells = data_set(sizes, 300)
     chosen = coordinates.fit(problem, cells, kind)
     integers, floats = chosen.packed(problem, cells)
     rng = np.random.default_rng(0)
-    points = 100_000
+    points = 250_000
     scale = 10.0 ** rng.uniform(-3, 8, size=(points, 1))
     z = scale * rng.standard_t(2, size=(points, chosen.dimension))
     special = np.array([0.0, np.inf, -np.inf, np.nan, 1e308, -1e308, 5e-324])
