@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv hold the packages of one hash-pinned lock: envs/create.sh run|test
+# Make .venv hold the packages of one hash-pinned lock: envs/create.sh run|test|bench
 # Needs a shell and either uv or any Python 3 with pip. Does nothing when the
 # environment already holds that lock.
 set -eu
@@ -12,7 +12,7 @@ fail() {
     echo "summands: $*" >&2
     exit 1
 }
-[ -f "$lock" ] || fail "there is no $lock; groups are: run, test"
+[ -f "$lock" ] || fail "there is no $lock; groups are: run, test, bench"
 
 # A line per lock that the environment holds: name and checksum.
 entry() { echo "$1 $(cksum <"envs/$1.txt")"; }
@@ -75,5 +75,5 @@ fi
 "$uv" pip install --quiet --python .venv/bin/python --require-hashes \
     --compile-bytecode -r "$lock" ||
     fail "the packages of $lock could not be installed (see above)"
-# The test lock is the run lock and more, so it serves for both.
+# The other locks are the run lock and more, so they serve for both.
 if [ "$group" = run ]; then entry run; else entry run; entry "$group"; fi >"$stamp"

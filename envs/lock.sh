@@ -1,5 +1,5 @@
 #!/bin/sh
-# Renew the locks: envs/uv.txt, envs/run.txt and envs/test.txt from pyproject.toml.
+# Renew the locks envs/*.txt from pyproject.toml.
 # Requirement files name no registry, unlike uv.lock, and pip can install them too.
 set -eu
 cd "$(dirname "$0")/.."
@@ -12,7 +12,10 @@ compile() {
 echo uv | compile - --output-file envs/uv.txt
 compile pyproject.toml --output-file envs/run.txt
 # The run lock constrains the others, so that tests see what users run.
-compile pyproject.toml --group test --constraint envs/run.txt --output-file envs/test.txt
+for group in test bench; do
+    compile pyproject.toml --group $group --constraint envs/run.txt \
+        --output-file envs/$group.txt
+done
 
 # The conda environment takes its versions from the run lock.
 awk 'NR == FNR { if (split($1, pin, "==") == 2) version[pin[1]] = pin[2]; next }

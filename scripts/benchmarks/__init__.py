@@ -1,0 +1,1 @@
+"""Compare summands with other samplers, side by side in one run: ``make bench``."""

@@ -1,0 +1,164 @@
+"""The contenders of the benchmark: one process fits some data sets with one of them.
+
+``python -m benchmarks.contenders NAME DESIGN FITS`` prints one JSON line a fit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from summands import simulate
+from summands.cells import collapse
+from summands.design import Design
+from summands.fitting import Problem
+from summands.levels import Levels
+
+DESIGNS = {
+    "small": Design(Levels.of([1, 2]), 2000),
+    "medium": Design(Levels.of([1, 3, 5]), 2000),
+    "large": Design(Levels.of([1, 2, 3, 5, 10, 10]), 10_000),
+}
+SEED = 20261122
+CHAINS, TUNE, DRAWS = 4, 1000, 1000
+
+
+def problem_of(design: Design) -> Problem:
+    """Levels and priors of a design."""
+    return Problem(
+        design.levels, design.mu_sd, design.log_sigma_mean, design.log_sigma_sd
+    )
+
+
+def data_sets(design: Design, count: int) -> Iterator[simulate.Rows]:
+    """Draw the same data sets for every contender."""
+    for replicate in range(count):
+        truth = simulate.draw_truth(design, SEED, replicate)
+        yield simulate.draw_rows(design, truth, SEED, replicate)
+
+
+def row_level_model(problem: Problem, rows: simulate.Rows) -> Any:
+    """State the model as most people would: a log sigma each, a likelihood per row."""
+    import pymc as pm
+    import pytensor.tensor as pt
+
+    levels = problem.levels
+    picked = np.stack(rows.contributors, axis=1) + levels.offsets
+    with pm.Model() as model:
+        intercept = pm.Normal("intercept", 0, problem.intercept_sd)
+        parts = [
+            pm.ZeroSumNormal(f"mu_{level}", problem.mu_sd, shape=size)
+            if size > 1
+            else pt.zeros(1)
+            for level, size in enumerate(levels.sizes)
+        ]
+        mu = pm.Deterministic("mu", pt.concatenate(parts))
+        sigma = pm.LogNormal(
+            "sigma",
+            problem.log_sigma_mean,
+            problem.log_sigma_sd,
+            shape=levels.contributors,
+        )
+        pm.Normal(
+            "value",
+            intercept + mu[picked].sum(axis=1),
+            pt.sqrt((sigma**2)[picked].sum(axis=1)),
+            observed=rows.value,
+        )
+    return model
+
+
+def row_level(sampler: str) -> Callable[[Problem, simulate.Rows, int], dict]:
+    """Fit the row-level model with a sampler that PyMC knows, "nutpie" for instance."""
+
+    def fit(problem: Problem, rows: simulate.Rows, seed: int) -> dict[str, Any]:
+        import pymc as pm
+
+        from summands import diagnostics, estimands
+
+        with row_level_model(problem, rows):
+            trace = pm.sample(
+                draws=DRAWS,
+                tune=TUNE,
+                chains=CHAINS,
+                cores=1,
+                random_seed=seed,
+                nuts_sampler=sampler,
+                progressbar=False,
+                compute_convergence_checks=False,
+            )
+        posterior = trace["posterior"]
+        values = estimands.evaluate(
+            problem.levels,
+            posterior["intercept"].to_numpy(),
+            posterior["mu"].to_numpy(),
+            posterior["sigma"].to_numpy(),
+        )
+        found = diagnostics.diagnose(
+            problem.levels, values, trace["sample_stats"]["diverging"].to_numpy()
+        )
+        return _outcome(found)
+
+    return fit
+
+
+def summands(backend: str) -> Callable[[Problem, simulate.Rows, int], dict]:
+    """Fit with a backend of the nutpie estimator, from rows to diagnostics."""
+
+    def fit(problem: Problem, rows: simulate.Rows, seed: int) -> dict[str, Any]:
+        from summands.estimators import nutpie
+
+        options = {key: rule["default"] for key, rule in nutpie.OPTIONS.items()}
+        options |= {"backend": backend, "tune": TUNE, "draws": DRAWS, "chains": CHAINS}
+        draws = nutpie.estimate(collapse(rows), problem, options, seed, _silent)
+        return _outcome(draws.diagnostics) | {"gradients": draws.gradients}
+
+    return fit
+
+
+CONTENDERS: dict[str, Callable[[Problem, simulate.Rows, int], dict[str, Any]]] = {
+    "rows, nutpie": row_level("nutpie"),
+    "rows, PyMC's NUTS": row_level("pymc"),
+    "rows, numpyro": row_level("numpyro"),
+    "summands, pymc backend": summands("pymc"),
+    "summands, compiled": summands("compiled"),
+}
+
+
+def _silent(line: str) -> None:
+    """Drop a line of progress."""
+
+
+def _outcome(found: Any) -> dict[str, Any]:
+    return {
+        "converged": found.converged,
+        "divergences": found.divergences,
+        "rhat": float(np.nanmax(found.rhat)),
+        "ess": float(np.nanmin(np.fmin(found.ess_bulk, found.ess_tail))),
+    }
+
+
+def main(name: str, design_name: str, fits: int) -> None:
+    """Fit, and print a line a fit; the first has all imports and compilations."""
+    design = DESIGNS[design_name]
+    problem = problem_of(design)
+    cpu = 0.0
+    wall = time.perf_counter()
+    for number, rows in enumerate(data_sets(design, fits)):
+        outcome = CONTENDERS[name](problem, rows, number)
+        used = os.times()
+        spent = used.user + used.system + used.children_user + used.children_system
+        now = time.perf_counter()
+        outcome |= {"cpu": spent - cpu, "wall": now - wall}
+        print("RESULT " + json.dumps(outcome), flush=True)
+        cpu, wall = spent, now
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
