@@ -24,6 +24,7 @@ study: env ## run a study, or go on with one that was stopped
 
 report: study ## write the study's report page, results/<study>/report.html
 	@$(snakemake) --report results/$$($(check) $(STUDY))/report.html
+	@echo "results/$$($(check) $(STUDY))/report.html"
 
 lint: env-test ## format, lint and type checks
 	.venv/bin/ruff format --check

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import scipy.linalg
 import scipy.special
@@ -106,8 +107,10 @@ class Coordinates:
         floor = self.unit * _softplus((x[..., -1] + lowest.sum(axis=-1)) / self.unit)
         logits = np.concatenate([logits, np.zeros((*logits.shape[:-1], 1))], axis=-1)
         share = scipy.special.softmax(logits, axis=-1)
-        floors = floor[..., None] * share - lowest
-        return contrasts + floors[..., self.levels.level]
+        # The difference first: it is exactly zero for the lowest, whose floor would
+        # else drown in the rounding of large contrasts.
+        level = self.levels.level
+        return (contrasts - lowest[..., level]) + (floor[..., None] * share)[..., level]
 
     def locate(self, intercept: Array, mu: Array, variance: Array) -> Array:
         """Map coefficients back to coordinates; see `coefficients`."""
@@ -239,46 +242,50 @@ def find_mode(problem: Problem, cells: Cells, iterations: int = 60) -> Mode:
     Mode
     """
     levels = problem.levels
-    z = cells.indicators
+    members, k = cells.members, levels.contributors
     n = cells.n.astype(float)
-    rows = z.T @ n
+    rows = _sums(members, n, k)
     basis = mean_basis(levels)
-    prior = (
-        basis.T
-        @ np.diag(
-            [problem.intercept_sd**-2, *np.full(levels.contributors, problem.mu_sd**-2)]
-        )
-        @ basis
-    )
-    x = np.concatenate([np.ones((len(n), 1)), z], axis=1) @ basis
+    prior_scales = np.append(problem.intercept_sd, np.full(k, problem.mu_sd))
+    prior = basis.T @ (basis / prior_scales[:, None] ** 2)
+    # The intercept's column of the design matrix is the sum of those of level 0.
+    with_intercept = np.concatenate([(levels.level == 0)[:, None], np.eye(k)], axis=1)
+    to_basis = with_intercept @ basis
     log_mean = 2.0 * problem.log_sigma_mean
     log_precision = (2.0 * problem.log_sigma_sd) ** -2
+    # Values far from zero would cost the residuals their digits.
+    origin = np.average(cells.mean, weights=n)
 
     def regress(v: Array) -> tuple[Array, Array, Array]:
         weight = n / v
-        precision = x.T @ (x * weight[:, None]) + prior
+        precision = to_basis.T @ _gram(members, weight, k) @ to_basis + prior
+        target = to_basis.T @ _sums(members, weight * (cells.mean - origin), k)
+        target[0] -= origin / problem.intercept_sd**2
         root = scipy.linalg.cholesky(precision, lower=True)
-        beta = scipy.linalg.cho_solve((root, True), x.T @ (weight * cells.mean))
-        residual = cells.sum_of_squares + n * (cells.mean - x @ beta) ** 2
+        beta = scipy.linalg.cho_solve((root, True), target)
+        fitted = (to_basis @ beta)[members].sum(axis=1)
+        residual = cells.sum_of_squares + n * (cells.mean - origin - fitted) ** 2
         return beta, root, residual
 
     def density(log_s: Array, residual: Array) -> float:
-        v = z @ np.exp(log_s)
+        v = np.exp(log_s)[members].sum(axis=1)
         likelihood = -0.5 * (n * np.log(v) + residual / v).sum()
         return likelihood - 0.5 * log_precision * ((log_s - log_mean) ** 2).sum()
 
-    _, _, residual = regress(np.ones(len(n)))
-    total = max(residual.sum() / n.sum(), 1e-12 * (np.abs(cells.mean).max() ** 2 + 1))
-    spread = np.where(rows > 0, z.T @ residual / np.maximum(rows, 1), total)
+    _, _, residual = regress(np.full(len(n), max(np.var(cells.mean), 1e-300)))
+    total = max(residual.sum() / n.sum(), 1e-280)
+    spread = np.where(
+        rows > 0, _sums(members, residual, k) / np.maximum(rows, 1), total
+    )
     log_s = np.log(np.maximum(spread, 1e-3 * total) / levels.count)
     for _ in range(iterations):
-        _, _, residual = regress(z @ np.exp(log_s))
         s = np.exp(log_s)
-        v = z @ s
+        v = s[members].sum(axis=1)
+        _, _, residual = regress(v)
         pull = log_precision * (log_s - log_mean)
-        slope = s * (z.T @ (0.5 * (residual / v - n) / v)) - pull
-        information = 0.5 * z.T @ (z * (n / v**2)[:, None])
-        curvature = s[:, None] * information * s + log_precision * np.eye(len(s))
+        slope = s * _sums(members, 0.5 * (residual / v - n) / v, k) - pull
+        information = 0.5 * _gram(members, n / v**2, k)
+        curvature = s[:, None] * information * s + log_precision * np.eye(k)
         step = scipy.linalg.solve(curvature, slope, assume_a="pos")
         step *= min(1.0, 3.0 / np.abs(step).max(initial=1e-300))
         before = density(log_s, residual)
@@ -288,18 +295,41 @@ def find_mode(problem: Problem, cells: Cells, iterations: int = 60) -> Mode:
         if np.abs(step).max() < 1e-6:
             break
     s = np.exp(log_s)
-    v = z @ s
+    v = s[members].sum(axis=1)
     beta, root, _ = regress(v)
+    means = basis @ beta
+    means[0] += origin
     # precision = L L', so its inverse is (B L'^-1) (B L'^-1)' in intercept and mu.
     mean_root = scipy.linalg.solve_triangular(root, basis.T, lower=True).T
     return Mode(
-        basis @ beta,
+        means,
         mean_root,
         s,
-        0.5 * z.T @ (z * (n / v**2)[:, None]),
+        0.5 * _gram(members, n / v**2, k),
         rows,
-        np.where(rows > 0, z.T @ (n * v) / np.maximum(rows, 1), v.mean()),
+        np.where(rows > 0, _sums(members, n * v, k) / np.maximum(rows, 1), v.mean()),
     )
+
+
+@numba.njit(cache=True)
+def _gram(members: NDArray[np.int64], weight: Array, count: int) -> Array:
+    """Z' diag(weight) Z, for the members of the cells, shape (K, K)."""
+    gram = np.zeros((count, count))
+    for c in range(len(members)):
+        for i in range(members.shape[1]):
+            for j in range(members.shape[1]):
+                gram[members[c, i], members[c, j]] += weight[c]
+    return gram
+
+
+@numba.njit(cache=True)
+def _sums(members: NDArray[np.int64], weight: Array, count: int) -> Array:
+    """Z' weight, shape (K,)."""
+    sums = np.zeros(count)
+    for c in range(len(members)):
+        for j in range(members.shape[1]):
+            sums[members[c, j]] += weight[c]
+    return sums
 
 
 def mean_basis(levels: Levels) -> Array:

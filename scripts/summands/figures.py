@@ -32,8 +32,8 @@ LOGARITHMIC = ("sigma", "total_variance")
 
 LABELS = {
     "intercept": "intercept",
-    "mu": "mean (mu)",
-    "sigma": "standard deviation (sigma)",
+    "mu": "mu",
+    "sigma": "sigma",
     "variance_contrast": "variance contrast",
     "total_variance": "total variance",
 }
@@ -114,7 +114,8 @@ def _scatter(axis: Axes, part: pd.DataFrame, parameter: str) -> None:
             # Linear around zero, logarithmic outside: contrasts of both signs span
             # orders of magnitude.
             scale("symlog", linthresh=1.0)
-            side.set_major_locator(SymmetricalLogLocator(base=100, linthresh=1.0))
+            base = 10 if part["truth"].abs().max() < 100 else 100
+            side.set_major_locator(SymmetricalLogLocator(base=base, linthresh=1.0))
             side.set_major_formatter("{x:g}")
             side.set_minor_locator(NullLocator())
     if part.empty:
@@ -191,7 +192,9 @@ def coverage_by_design(recovery: pd.DataFrame) -> Figure:
         & recovery["metric"].isin(["coverage_50", "coverage_95"])
     ]
     figure = _by_design(
-        _over_levels(chosen), _present(chosen), "share of intervals that hold the truth"
+        _over_levels(chosen),
+        _present(chosen),
+        "share of intervals that hold the truth (hollow: 50 %, full: 95 %)",
     )
     for axis in figure.axes:
         for nominal in (0.5, 0.95):

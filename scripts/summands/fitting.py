@@ -253,6 +253,13 @@ def fit(
 
 
 def _state(fitted: Fit, point: Point) -> None:
+    for name in ("estimate", "sd"):
+        shape = np.shape(getattr(point, name))
+        if shape != (fitted.size,):
+            raise ValueError(
+                f"the estimator's {name} has shape {shape} where ({fitted.size},) is "
+                "needed, see summands.estimands.index"
+            )
     fitted.estimate = point.estimate
     fitted.sd = point.sd
     fitted.lower_50 = point.estimate - Z_50 * point.sd

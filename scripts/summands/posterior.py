@@ -35,7 +35,7 @@ def to_datatree(
     xarray.DataTree
         Groups ``posterior`` (intercept, mu, sigma) and ``sample_stats``, with the
         dimensions replicate, chain, draw and contributor. Contributors are labelled
-        "level/contributor"; both numbers also stand beside them as coordinates.
+        "level/contributor"; ``constant_data`` has both numbers by that label.
     """
     done = [item for item in draws if item is not None]
     chains, length = done[0].intercept.shape if done else (0, 0)
@@ -48,9 +48,7 @@ def to_datatree(
         "contributor": [
             f"{level}/{number}"
             for level, number in zip(levels.level, levels.contributor, strict=True)
-        ],
-        "level": ("contributor", levels.level),
-        "contributor_in_level": ("contributor", levels.contributor),
+        ]
     }
     iteration = ("replicate", "chain", "draw")
 
@@ -85,7 +83,20 @@ def to_datatree(
         for name in (done[0].statistics if done else ())
     }
     sample_stats = xr.Dataset(statistics, coords=coordinates, attrs=dict(attributes))
-    return xr.DataTree.from_dict({"posterior": posterior, "sample_stats": sample_stats})
+    constant_data = xr.Dataset(
+        {
+            "level": ("contributor", levels.level),
+            "contributor_in_level": ("contributor", levels.contributor),
+        },
+        coords=contributor,
+    )
+    return xr.DataTree.from_dict(
+        {
+            "posterior": posterior,
+            "sample_stats": sample_stats,
+            "constant_data": constant_data,
+        }
+    )
 
 
 def write(tree: xr.DataTree, path: str | Path) -> None:

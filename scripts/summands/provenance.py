@@ -115,11 +115,12 @@ def record(packages: Iterable[str]) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``commit`` is null outside a git checkout; ``modified`` tells whether tracked
-        files differed from it.
+        ``commit`` is null outside a git checkout; ``modified`` tells whether code
+        differed from it or was not part of it.
     """
     commit = _git("rev-parse", "HEAD")
-    changes = _git("status", "--porcelain", "--untracked-files=no")
+    code = ("Snakefile", "workflow", "scripts", "envs")
+    changes = _git("status", "--porcelain", "--", *(f":/{path}" for path in code))
     return {
         "commit": commit,
         "modified": None if commit is None else bool(changes),

@@ -44,6 +44,9 @@ def study_file() -> str:
     for name in estimators.names():
         summary = (estimators.load(name).__doc__ or "").split("\n\n")[0]
         text += f"\n## Estimator `{name}`\n\n{_flat(summary)}\n\n"
+        if not estimators.load(name).OPTIONS:
+            text += "No options.\n"
+            continue
         text += "| option | default | meaning |\n|---|---|---|\n"
         for option, rule in estimators.load(name).OPTIONS.items():
             text += (

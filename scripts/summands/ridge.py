@@ -69,7 +69,7 @@ def _log_prior(s, start, end, shift, mean, precision):  # type: ignore[no-untype
     return total
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, error_model="numpy")
 def _mix(draws, ends, mean, precision, sweeps, rng):  # type: ignore[no-untyped-def]
     """Slice sampling (Neal 2003, Annals of Statistics 31:705) of each pair's shift.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -149,11 +150,19 @@ def _with_defaults(value: Any, rules: Mapping[str, Any]) -> Any:
 def _designs(resolved: Mapping[str, Any]) -> tuple[dict[str, Design], list[str]]:
     """Make the designs, with the problems that no schema can see."""
     designs: dict[str, Design] = {}
+    contents: dict[str, str] = {}
     found: list[str] = []
     for where, design in itertools.chain(_grid(resolved), _named(resolved)):
         if design.id in designs:
             found.append(f"{where}: the design {design.id} is given twice")
             continue
+        content = json.dumps(design.content)
+        if content in contents:
+            found.append(
+                f"{where}: the same as {contents[content]}, so both would have the "
+                "same data; keep one of them"
+            )
+        contents[content] = where
         if design.rows < design.levels.parameters:
             found.append(
                 f"{where}: {design.rows} rows are fewer than the "

@@ -22,6 +22,7 @@ class Totals:
     fits: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     converged: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     failed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    errors: dict[str, str] = field(default_factory=dict)
     seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     pooled: dict[tuple[str, str, str], list[float]] = field(
         default_factory=lambda: defaultdict(list)
@@ -42,6 +43,8 @@ class Totals:
             self.fits[estimator] += 1
             self.converged[estimator] += fit["converged"]
             self.failed[estimator] += fit["error"] is not None
+            if fit["error"] is not None:
+                self.errors.setdefault(estimator, fit["error"])
             self.seconds[estimator].append(fit["seconds"])
         for row in parts["recovery"].to_pylist():
             if row["gate"] == "all":
@@ -74,7 +77,13 @@ class Totals:
             f"  fits.parquet       {_count(fits, 'fit')}, {converged:,} converged, "
             f"{failed:,} failed",
             f"  recovery.parquet   {_count(self.metrics, 'metric')}",
+            *(
+                f"  {self.failed[name]:,} of {self.fits[name]:,} fits by {name} "
+                f"failed, the first with {error}"
+                for name, error in self.errors.items()
+            ),
             "",
+            "Pooled over designs and levels:",
             f"{'estimator':<16}{'parameter':<20}{'RMSE':>9}{'95 % coverage':>15}"
             f"{'seconds a fit':>15}{'converged':>11}",
         ]

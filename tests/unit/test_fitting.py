@@ -5,7 +5,7 @@ from scipy import stats
 from summands import diagnostics, estimands, fitting, simulate
 from summands.cells import collapse
 from summands.design import Design
-from summands.estimators import bayesian_ridge, load, names, nutpie
+from summands.estimators import EstimatorError, bayesian_ridge, load, names, nutpie
 from summands.fitting import Draws, Point, Problem
 from summands.levels import Levels
 
@@ -131,6 +131,17 @@ def test_point_estimates_get_normal_intervals():
         assert np.stack([lower, upper]) == pytest.approx(np.stack(ends), nan_ok=True)
     assert fit.gradients is None
     assert fit.max_rhat is None
+
+
+def test_estimates_of_the_wrong_length_are_a_failed_fit():
+    fit = fit_of(Point(np.zeros(SIZE - 2), np.zeros(SIZE), converged=True))
+    assert f"shape ({SIZE - 2},) where ({SIZE},) is needed" in fit.error
+
+
+def test_an_incomplete_estimator_is_explained(monkeypatch):
+    monkeypatch.delattr(bayesian_ridge, "SAMPLES")
+    with pytest.raises(EstimatorError, match=r"bayesian_ridge.py does not .* SAMPLES"):
+        load("bayesian_ridge")
 
 
 def test_ranks_of_a_draw_from_the_posterior_are_uniform():

@@ -1,5 +1,6 @@
 import json
 
+import arviz as az
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -44,8 +45,11 @@ def test_a_posterior_file_can_be_read_without_anything_else(tmp_path):
             "contributor": 3,
         }
         assert kept["contributor"].to_numpy().tolist() == ["0/0", "1/0", "1/1"]
-        assert kept["level"].to_numpy().tolist() == [0, 1, 1]
-        assert kept["contributor_in_level"].to_numpy().tolist() == [0, 0, 1]
+        constant = read["constant_data"].to_dataset().sel(contributor="1/1")
+        assert (constant["level"], constant["contributor_in_level"]) == (1, 1)
+        # ArviZ takes one replicate of the file as it takes any posterior.
+        summary = az.summary(read.sel(replicate=5), kind="stats")
+        assert "sigma[1/1]" in summary.index
         assert kept.attrs["design"] == "d"
         one = kept.sel(replicate=5, contributor="1/1")
         assert (one["sigma"].to_numpy() == draws[1].sigma[..., 2]).all()
@@ -158,6 +162,7 @@ def test_the_summary_counts_everything():
     assert line.split()[:3] == ["full", "intercept", f"{rmse:.3f}"]
     assert line.split()[-1] == "66.7%"
     assert "partial" in text
+    assert "2 of 12 fits by full failed, the first with it broke" in text
 
 
 @pytest.mark.parametrize("designs", [["one"], [f"design_{n}" for n in range(60)]])

@@ -168,6 +168,13 @@ BROKEN = {
         ),
         "designs.levels-1-2_rows-100: the design levels-1-2_rows-100 is given twice",
     ),
+    "two names for one design": (
+        changed(
+            "designs",
+            {name: {"rows": 10, "coefficients": [[[0, 1]]]} for name in ("a", "b")},
+        ),
+        "designs.b: the same as designs.a, so both would have the same data",
+    ),
     "a name that is a path": (
         changed("study", "../other"),
         "study: '../other' cannot be used as a name",

@@ -78,7 +78,7 @@ def test_posteriors_are_labelled(finished):
             "draw",
             "contributor",
         }
-        assert posterior["level"].to_numpy().tolist() == [0, 1, 1]
+        assert tree["constant_data"]["level"].to_numpy().tolist() == [0, 1, 1]
         assert "diverging" in tree["sample_stats"].to_dataset()
 
 

@@ -10,7 +10,7 @@ from summands import estimators, lock, plan, provenance, study
 
 try:
     STUDY = study.load(config, tuple(Path(file) for file in workflow.configfiles))
-except study.StudyError as error:
+except (study.StudyError, estimators.EstimatorError) as error:
     raise WorkflowError(str(error))
 
 RESULTS = plan.results(STUDY.name)

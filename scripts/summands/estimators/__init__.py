@@ -12,8 +12,14 @@ A module of this package is an estimator. It defines
     Imports and compiles what the fits of a batch share, so that the time it takes is
     not counted as theirs.
 ``estimate(data, problem, options, seed, progress)``
-    The estimate itself, from one data set to `summands.fitting.Draws` or
-    `summands.fitting.Point`. An exception that it raises is recorded as a failed fit.
+    The estimate itself. `data` is a `summands.simulate.Rows` or a
+    `summands.cells.Cells`, `problem` a `summands.fitting.Problem` (levels and priors),
+    `options` has every option with its value, `progress` takes a line for the log. It
+    returns a `summands.fitting.Point` (estimates and standard errors, NaN where it has
+    none) or `summands.fitting.Draws`. Estimates stand in the order of
+    `summands.estimands.index`: intercept, mu of every contributor level by level,
+    sigma, variance_contrast, total_variance. An exception that it raises is recorded
+    as a failed fit.
 
 Modules are imported whenever a study file is read, so what takes long to import is
 imported inside the function.
@@ -25,6 +31,10 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
+
+
+class EstimatorError(TypeError):
+    """An estimator's module that is not one; its text is meant for its author."""
 
 
 class Estimator(Protocol):
@@ -43,8 +53,21 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Estimator:
-    """Import one estimator by its name."""
-    return cast(Estimator, importlib.import_module(f"{__name__}.{name}"))
+    """Import one estimator by its name.
+
+    Raises
+    ------
+    EstimatorError
+        If the module lacks something that an estimator defines.
+    """
+    module = importlib.import_module(f"{__name__}.{name}")
+    missing = [part for part in Estimator.__annotations__ if not hasattr(module, part)]
+    if missing:
+        raise EstimatorError(
+            f"{module.__file__} does not define {', '.join(missing)}; "
+            "see the docstring of summands.estimators"
+        )
+    return cast(Estimator, module)
 
 
 def options_schema(name: str) -> dict[str, Any]:
