@@ -17,6 +17,7 @@ from summands import (
     estimands,
     fitting,
     kernel,
+    mode,
     model,
     ridge,
     simulate,
@@ -194,7 +195,7 @@ def test_coordinates_are_a_bijection_with_its_jacobian(sizes, kind):
     chosen = coordinates.fit(problem, cells, kind)
     levels = problem.levels
     rng = np.random.default_rng(5)
-    basis = coordinates.mean_basis(levels)
+    basis = mode.mean_basis(levels)
 
     def free(z):
         intercept, mu, variance = chosen.coefficients(z)
@@ -262,8 +263,8 @@ def test_no_point_breaks_the_kernel(sizes, kind):
 )
 def test_the_mode_is_where_the_gradient_is_zero(sizes, rows, seed, log_sigma_mean):
     problem, cells = data_set(sizes, rows, seed, log_sigma_mean=log_sigma_mean)
-    mode = coordinates.find_mode(problem, cells)
-    basis = coordinates.mean_basis(problem.levels)
+    found = mode.find(problem, cells)
+    basis = mode.mean_basis(problem.levels)
 
     def density(means, log_s):
         full = basis @ means
@@ -280,13 +281,13 @@ def test_the_mode_is_where_the_gradient_is_zero(sizes, rows, seed, log_sigma_mea
             ).sum()
         )
 
-    means = basis.T @ mode.means
-    log_s = np.log(mode.variance)
+    means = basis.T @ found.means
+    log_s = np.log(found.variance)
     best = density(means, log_s)
     rng = np.random.default_rng(seed)
     for _ in range(20):
         other = density(
-            means + 1e-2 * mode.mean_root[0, 0] * rng.normal(size=len(means)),
+            means + 1e-2 * found.mean_root[0, 0] * rng.normal(size=len(means)),
             log_s + 1e-2 * rng.normal(size=len(log_s)),
         )
         assert other <= best + 1e-6

@@ -319,7 +319,7 @@ def test_the_default_study_is_planned_without_a_study_file(workflow):
         command, cwd=ROOT, capture_output=True, text=True, check=True
     )
     printed = process.stdout + process.stderr
-    assert re.search(r"sample +16\n", printed)
+    assert re.search(r"sample +8\n", printed)
     assert "levels-2-3-5-10-10_rows-10000" in printed
     assert not (workflow.folder / "results").exists()
 

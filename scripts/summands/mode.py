@@ -1,0 +1,159 @@
+"""A mode of the posterior, and what is known there: where coordinates start from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import scipy.linalg
+from numpy.typing import NDArray
+
+from summands.cells import Cells
+from summands.fitting import Problem
+from summands.levels import Levels
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A mode of the posterior of (intercept, mu, log sigma^2), and what is known there.
+
+    Parameters
+    ----------
+    means : ndarray, shape (K + 1,)
+        Intercept and mu.
+    mean_root : ndarray, shape (K + 1, Q)
+        R with R R' the covariance of the means.
+    variance : ndarray, shape (K,)
+    information : ndarray, shape (K, K)
+        Fisher information of the variances in the data.
+    rows : ndarray, shape (K,)
+        Rows of each contributor.
+    spread : ndarray, shape (K,)
+        Mean variance of the rows of each contributor.
+    """
+
+    means: Array
+    mean_root: Array
+    variance: Array
+    information: Array
+    rows: Array
+    spread: Array
+
+
+def find(problem: Problem, cells: Cells, iterations: int = 60) -> Mode:
+    """Find a mode by weighted least squares alternating with Fisher scoring.
+
+    Means given variances are a weighted ridge regression; variances given means are
+    found in log s with the expected information 1/2 Z' diag(n / v^2) Z, each step
+    halved until the density does not fall.
+
+    Parameters
+    ----------
+    problem : Problem
+    cells : Cells
+    iterations : int, optional
+        Rounds, at the most.
+
+    Returns
+    -------
+    Mode
+    """
+    levels = problem.levels
+    members, k = cells.members, levels.contributors
+    n = cells.n.astype(float)
+    rows = _sums(members, n, k)
+    basis = mean_basis(levels)
+    prior_scales = np.append(problem.intercept_sd, np.full(k, problem.mu_sd))
+    prior = basis.T @ (basis / prior_scales[:, None] ** 2)
+    # The intercept's column of the design matrix is the sum of those of level 0.
+    with_intercept = np.concatenate([(levels.level == 0)[:, None], np.eye(k)], axis=1)
+    to_basis = with_intercept @ basis
+    log_mean = 2.0 * problem.log_sigma_mean
+    log_precision = (2.0 * problem.log_sigma_sd) ** -2
+    # Values far from zero would cost the residuals their digits.
+    origin = np.average(cells.mean, weights=n)
+
+    def regress(v: Array) -> tuple[Array, Array, Array]:
+        weight = n / v
+        precision = to_basis.T @ _gram(members, weight, k) @ to_basis + prior
+        target = to_basis.T @ _sums(members, weight * (cells.mean - origin), k)
+        target[0] -= origin / problem.intercept_sd**2
+        root = scipy.linalg.cholesky(precision, lower=True)
+        beta = scipy.linalg.cho_solve((root, True), target)
+        fitted = (to_basis @ beta)[members].sum(axis=1)
+        residual = cells.sum_of_squares + n * (cells.mean - origin - fitted) ** 2
+        return beta, root, residual
+
+    def density(log_s: Array, residual: Array) -> float:
+        v = np.exp(log_s)[members].sum(axis=1)
+        likelihood = -0.5 * (n * np.log(v) + residual / v).sum()
+        return likelihood - 0.5 * log_precision * ((log_s - log_mean) ** 2).sum()
+
+    _, _, residual = regress(np.full(len(n), max(np.var(cells.mean), 1e-300)))
+    total = max(residual.sum() / n.sum(), 1e-280)
+    spread = np.where(
+        rows > 0, _sums(members, residual, k) / np.maximum(rows, 1), total
+    )
+    log_s = np.log(np.maximum(spread, 1e-3 * total) / levels.count)
+    for _ in range(iterations):
+        s = np.exp(log_s)
+        v = s[members].sum(axis=1)
+        _, _, residual = regress(v)
+        pull = log_precision * (log_s - log_mean)
+        slope = s * _sums(members, 0.5 * (residual / v - n) / v, k) - pull
+        information = 0.5 * _gram(members, n / v**2, k)
+        curvature = s[:, None] * information * s + log_precision * np.eye(k)
+        step = scipy.linalg.solve(curvature, slope, assume_a="pos")
+        step *= min(1.0, 3.0 / np.abs(step).max(initial=1e-300))
+        before = density(log_s, residual)
+        while density(log_s + step, residual) < before and np.abs(step).max() > 1e-9:
+            step *= 0.5
+        log_s = log_s + step
+        if np.abs(step).max() < 1e-6:
+            break
+    s = np.exp(log_s)
+    v = s[members].sum(axis=1)
+    beta, root, _ = regress(v)
+    means = basis @ beta
+    means[0] += origin
+    # precision = L L', so its inverse is (B L'^-1) (B L'^-1)' in intercept and mu.
+    mean_root = scipy.linalg.solve_triangular(root, basis.T, lower=True).T
+    return Mode(
+        means,
+        mean_root,
+        s,
+        0.5 * _gram(members, n / v**2, k),
+        rows,
+        np.where(rows > 0, _sums(members, n * v, k) / np.maximum(rows, 1), v.mean()),
+    )
+
+
+@numba.njit(cache=True)
+def _gram(members: NDArray[np.int64], weight: Array, count: int) -> Array:
+    """Z' diag(weight) Z, for the members of the cells, shape (K, K)."""
+    gram = np.zeros((count, count))
+    for c in range(len(members)):
+        for i in range(members.shape[1]):
+            for j in range(members.shape[1]):
+                gram[members[c, i], members[c, j]] += weight[c]
+    return gram
+
+
+@numba.njit(cache=True)
+def _sums(members: NDArray[np.int64], weight: Array, count: int) -> Array:
+    """Z' weight, shape (K,)."""
+    sums = np.zeros(count)
+    for c in range(len(members)):
+        for j in range(members.shape[1]):
+            sums[members[c, j]] += weight[c]
+    return sums
+
+
+def mean_basis(levels: Levels) -> Array:
+    """Orthonormal basis of (intercept, mu) with sum-to-zero mu, shape (K + 1, Q)."""
+    blocks = [np.ones((1, 1))]
+    blocks += [scipy.linalg.helmert(size).T for size in levels.sizes]
+    return scipy.linalg.block_diag(*blocks)
