@@ -55,9 +55,11 @@ def test_the_default_study_is_the_notebooks():
     assert options["backend"] == "compiled"
 
 
-@pytest.mark.parametrize("path", (ROOT / "config").rglob("*.yaml"), ids=str)
-def test_every_study_that_ships_is_sound(path):
-    assert study.read(path).designs
+def test_every_study_that_ships_is_sound():
+    paths = list((ROOT / "config").rglob("*.yaml"))
+    assert len(paths) >= 2
+    for path in paths:
+        assert study.read(path).designs
 
 
 def test_the_resolved_study_is_a_study_that_resolves_to_itself():
