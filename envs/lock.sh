@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 uv=$(command -v uv || echo .venv/uv/bin/uv)
 compile() {
     "$uv" pip compile --quiet --universal --python-version 3.12 --generate-hashes \
-        --no-emit-index-url --upgrade --custom-compile-command "make lock" "$@"
+        --upgrade --custom-compile-command "make lock" "$@"
 }
 echo uv | compile - --output-file envs/uv.txt
 compile pyproject.toml --output-file envs/run.txt
