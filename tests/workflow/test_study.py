@@ -146,23 +146,6 @@ def test_a_run_killed_at_any_moment_needs_no_unlocking(workflow, moment):
     assert_same_values(workflow.results("quick"), reference.results("quick"))
 
 
-def test_one_run_at_a_time(workflow):
-    process = workflow.start(STUDY)
-    wait_for(lambda: (workflow.results("small") / "simulated").exists())
-    refused = workflow.run(STUDY, fails=True)
-    assert "is in use by another run of this study" in refused
-    assert f"process {process.pid}" in refused
-    assert "Traceback" not in refused
-    # Killed alone, the run leaves its jobs behind, which keep the next run out.
-    logs = workflow.results("small") / "logs" / "fit" / "nutpie"
-    wait_for(lambda: any(logs.rglob("*.log")))
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    assert "is in use by" in workflow.run(STUDY, fails=True)
-    kill_group(process)
-    workflow.run(QUICK)
-
-
 def kill_group(process) -> None:
     """Kill what is left of a process group whose leader is gone."""
     try:
@@ -273,7 +256,7 @@ SAMPLES = False
 OPTIONS = {"limit": {"type": "number", "default": 0.0, "description": "Fails above."}}
 
 
-def prepare(problem):
+def prepare(problem, options):
     pass
 
 
@@ -283,6 +266,55 @@ def estimate(cells, problem, options, seed, progress):
     size = 3 * problem.levels.contributors + 2
     return Point(np.zeros(size), np.ones(size), converged=True)
 '''
+
+
+SLOW = '''
+"""Sleeps."""
+
+import time
+
+from summands.estimators import fragile
+
+READS = "cells"
+SAMPLES = False
+OPTIONS = {}
+
+
+def prepare(problem, options):
+    pass
+
+
+def estimate(cells, problem, options, seed, progress):
+    time.sleep(25)
+    return fragile.estimate(cells, problem, {"limit": 1e9}, seed, progress)
+'''
+
+
+def test_one_run_at_a_time(copied):
+    """While a run, or a job that a killed run left behind, is alive."""
+    estimators = copied.source / "scripts" / "summands" / "estimators"
+    (estimators / "fragile.py").write_text(FRAGILE)
+    (estimators / "slow.py").write_text(SLOW)
+    study = {
+        **QUICK,
+        "replicates": 1,
+        "grid": {"levels": [[1, 2]], "rows": [60]},
+        "estimators": {"slow": {}},
+    }
+    del study["designs"]
+    process = copied.start(study)
+    logs = copied.results("quick") / "logs" / "fit" / "slow"
+    wait_for(lambda: any("started" in log.read_text() for log in logs.rglob("*.log")))
+    refused = copied.run(study, fails=True)
+    assert "is in use by another run of this study" in refused
+    assert f"process {process.pid}" in refused
+    assert "Traceback" not in refused
+    # Killed alone, the run leaves its job behind.
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert "is in use by" in copied.run(study, fails=True)
+    kill_group(process)
+    copied.run(study)
 
 
 def test_a_new_estimator_is_one_module_and_its_failures_are_rows(copied):
