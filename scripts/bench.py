@@ -11,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from functools import partial
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from typing import Any
@@ -22,15 +21,16 @@ import pandas as pd
 import yaml
 from matplotlib.figure import Figure
 
+from benchmarks import layouts
 from benchmarks.contenders import CONTENDERS, DESIGNS, SEED, data_sets, problem_of
-from summands import cell_kernel, cells, figures, job
+from summands import cells, figures, job
 from summands.estimators import nutpie
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "results" / "bench"
 
 # Data sets that each contender fits; the row-level ones take up to minutes each.
-FITS = {"small": 3, "medium": 2, "large": 1}
+FITS = {"small": 5, "medium": 3, "large": 1}
 COMPILED_FITS = {"small": 40, "medium": 40, "large": 10}
 LIMIT = 240.0
 
@@ -121,55 +121,11 @@ def by_rows() -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def by_layout() -> pd.DataFrame:
-    """Time the likelihood of a cell, in a grid and one by one."""
-    records = []
-    for design in DESIGNS.values():
-        (rows,) = data_sets(design, 1)
-        collapsed = cells.collapse(rows)
-        arranged = cell_kernel.arrange(collapsed)
-        k = design.levels.contributors
-        coefficients = np.zeros((4, k))
-        coefficients[1] = 1.0
-        data = (
-            collapsed.n.astype(float),
-            collapsed.mean,
-            collapsed.sum_of_squares,
-        )
-        alone = partial(cell_kernel.one_by_one, collapsed.members, *data)
-        layouts = {"one by one": alone}
-        if arranged.per_tile:
-            layouts["grid"] = partial(
-                cell_kernel.as_grid,
-                arranged.per_tile,
-                arranged.prefix,
-                arranged.suffix,
-                *map(arranged.fill, data),
-            )
-        for name, evaluate in layouts.items():
-            evaluate(*coefficients)
-            times = []
-            for _ in range(15):
-                start = time.perf_counter()
-                for _ in range(200):
-                    evaluate(*coefficients)
-                times.append((time.perf_counter() - start) / 200)
-            records.append(
-                {
-                    "levels": str(list(design.levels.sizes)),
-                    "cells": len(collapsed.n),
-                    "layout": name,
-                    "microseconds": 1e6 * min(times),
-                }
-            )
-    return pd.DataFrame(records)
-
-
 def report(
     measured: pd.DataFrame,
     studies: list[dict[str, Any]],
     scaling: pd.DataFrame,
-    layouts: pd.DataFrame,
+    timed: pd.DataFrame,
 ) -> str:
     """Write the tables as Markdown."""
     text = (
@@ -216,7 +172,7 @@ def report(
         "\n| levels | cells | likelihood and gradient | microseconds "
         "| nanoseconds a cell |\n|---|---:|---|---:|---:|\n"
     )
-    for entry in layouts.to_dict("records"):
+    for entry in timed.to_dict("records"):
         text += (
             f"| {entry['levels']} | {entry['cells']:,} | {entry['layout']} "
             f"| {entry['microseconds']:.2f} "
@@ -295,7 +251,7 @@ def main() -> None:
         )
     job.say("bench: time against rows")
     scaling = by_rows()
-    text = report(measured, studies, scaling, by_layout())
+    text = report(measured, studies, scaling, layouts.measure())
     measured.to_parquet(OUT / "fits.parquet")
     scaling.to_parquet(OUT / "rows.parquet")
     (OUT / "bench.md").write_text(text)

@@ -1,5 +1,6 @@
 """Fit the replicates of a batch with one estimator."""
 
+import gc
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,9 @@ def main(
     )
     read: Any = {"cells": storage.read_cells, "rows": storage.read_rows}
     fitting.prepare(estimator.prepare, problem, options, job.say)
+    # What is imported stays: looking through it for garbage would take a twentieth of
+    # the time of small fits.
+    gc.freeze()
     truth = storage.read_truth(inputs["truth"])
     fits, identified = [], []
     data_sets = read[estimator.READS](inputs["data"], levels)

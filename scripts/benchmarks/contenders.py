@@ -26,6 +26,7 @@ DESIGNS = {
     "large": Design(Levels.of([1, 2, 3, 5, 10, 10]), 10_000),
 }
 SEED = 20261122
+# What PyMC does unless it is told otherwise; summands has its own defaults as well.
 CHAINS, TUNE, DRAWS = 4, 1000, 1000
 
 
@@ -115,7 +116,7 @@ def summands(backend: str) -> Callable[[Problem, simulate.Rows, int], dict]:
         from summands.estimators import nutpie
 
         options = {key: rule["default"] for key, rule in nutpie.OPTIONS.items()}
-        options |= {"backend": backend, "tune": TUNE, "draws": DRAWS, "chains": CHAINS}
+        options |= {"backend": backend}
         draws = nutpie.estimate(collapse(rows), problem, options, seed, _silent)
         return _outcome(draws.diagnostics) | {"gradients": draws.gradients}
 

@@ -260,19 +260,25 @@ def _gather(of_cells, of_prefix, of_suffix):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _look_up(members, values, out):  # type: ignore[no-untyped-def]
+def _look_up(members, w, s, of_w, of_s):  # type: ignore[no-untyped-def]
     for i in range(len(members)):
-        total = 0.0
+        mean = 0.0
+        variance = 0.0
         for j in range(members.shape[1]):
-            total += values[members[i, j]]
-        out[i] = total
+            k = members[i, j]
+            mean += w[k]
+            variance += s[k]
+        of_w[i] = mean
+        of_s[i] = variance
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _hand_back(members, gradient, out):  # type: ignore[no-untyped-def]
+def _hand_back(members, of_w, of_s, gw, gs):  # type: ignore[no-untyped-def]
     for i in range(len(members)):
         for j in range(members.shape[1]):
-            out[members[i, j]] += gradient[i]
+            k = members[i, j]
+            gw[k] += of_w[i]
+            gs[k] += of_s[i]
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -280,17 +286,18 @@ def as_grid(per_tile, prefix, suffix, n, mean, squares, w, s, gw, gs):  # type: 
     """Log likelihood of cells in a grid; see `one_by_one` and `Arrangement`."""
     prefixes, length = len(prefix), len(suffix)
     tiles, width = n.shape
-    passing = np.zeros((8, width))
+    passing = np.empty((7, width))
     bits = np.empty((2, width), np.uint64)
     outer = np.zeros((4, prefixes))
     inner = np.zeros((4, length))
     v, m, inverse, logarithm = passing[0], passing[1], passing[2], passing[3]
     gm, gv, total = passing[4], passing[5], passing[6]
+    # What pads a tile is never written again, and adds nothing.
+    m[:] = 0.0
     v[:] = 1.0
-    _look_up(prefix, w, outer[0])
-    _look_up(prefix, s, outer[1])
-    _look_up(suffix, w, inner[0])
-    _look_up(suffix, s, inner[1])
+    total[:] = 0.0
+    _look_up(prefix, w, s, outer[0], outer[1])
+    _look_up(suffix, w, s, inner[0], inner[1])
     for tile in range(tiles):
         start, end = tile * per_tile, (tile + 1) * per_tile
         _spread(outer[0, start:end], inner[0], m)
@@ -303,8 +310,6 @@ def as_grid(per_tile, prefix, suffix, n, mean, squares, w, s, gw, gs):  # type: 
         _of_variances(n[tile], squares[tile], inverse, logarithm, gv, total)
         _gather(gm, outer[2, start:end], inner[2])
         _gather(gv, outer[3, start:end], inner[3])
-    _hand_back(prefix, outer[2], gw)
-    _hand_back(prefix, outer[3], gs)
-    _hand_back(suffix, inner[2], gw)
-    _hand_back(suffix, inner[3], gs)
+    _hand_back(prefix, outer[2], outer[3], gw, gs)
+    _hand_back(suffix, inner[2], inner[3], gw, gs)
     return -0.5 * _total(total)

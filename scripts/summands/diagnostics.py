@@ -9,12 +9,12 @@ because diagnosing a fit would otherwise cost as much as sampling it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numba
 import numpy as np
 import scipy.fft
 import scipy.special
-import scipy.stats
 from numpy.typing import NDArray
 
 from summands import estimands
@@ -85,12 +85,12 @@ def diagnose(
     varies = ~estimands.constant(levels)
     chains = np.ascontiguousarray(np.moveaxis(values[..., varies], -1, 0))
     found = np.full((3, values.shape[-1]), np.nan)
-    found[:, varies] = rhat(chains), ess_bulk(chains), ess_tail(chains)
+    found[:, varies] = mixing(chains)
     return Diagnostics(found[0], found[1], found[2], int(diverging.sum()))
 
 
-def rhat(chains: Array) -> Array:
-    """Compute the rank-normalised split R-hat, the larger of bulk and folded.
+def mixing(chains: Array) -> tuple[Array, Array, Array]:
+    """Compute R-hat, and the bulk and tail effective sample size.
 
     Parameters
     ----------
@@ -98,24 +98,23 @@ def rhat(chains: Array) -> Array:
 
     Returns
     -------
-    ndarray, shape (P,)
+    rhat : ndarray, shape (P,)
+        Rank-normalised split R-hat, the larger of that of the draws and that of their
+        distances from the median.
+    ess_bulk : ndarray, shape (P,)
+        Effective sample size of the rank-normalised draws.
+    ess_tail : ndarray, shape (P,)
+        The smaller effective sample size of the 5 % and the 95 % quantile.
     """
     split = _split(chains)
-    centre = np.median(split, axis=(1, 2), keepdims=True)
-    folded = np.abs(split - centre)
-    return np.maximum(_plain_rhat(_normal(split)), _plain_rhat(_normal(folded)))
-
-
-def ess_bulk(chains: Array) -> Array:
-    """Compute the effective sample size of the rank-normalised draws; see `rhat`."""
-    return _ess(_normal(_split(chains)))
-
-
-def ess_tail(chains: Array) -> Array:
-    """Compute the smaller effective size of the 5 % and 95 % quantile; see `rhat`."""
+    normal, folded = _normal(split)
     quantiles = np.quantile(chains, [0.05, 0.95], axis=(1, 2))
     below = (chains <= quantile[:, None, None] for quantile in quantiles)
-    return np.minimum(*(_ess(_split(part).astype(float)) for part in below))
+    return (
+        np.maximum(_plain_rhat(normal), _plain_rhat(folded)),
+        _ess(normal),
+        np.minimum(*(_ess(_split(part).astype(float)) for part in below)),
+    )
 
 
 def _split(chains: NDArray) -> NDArray:
@@ -124,12 +123,70 @@ def _split(chains: NDArray) -> NDArray:
     return np.concatenate([chains[:, :, :half], chains[:, :, -half:]], axis=1)
 
 
-def _normal(chains: Array) -> Array:
-    """Replace draws by normal scores of their ranks over all chains."""
+def _normal(chains: Array) -> tuple[Array, Array]:
+    """Take normal scores of the draws, and of their distances from the median."""
     flat = chains.reshape(len(chains), -1)
-    ranks = scipy.stats.rankdata(flat, axis=1)
-    scores = scipy.special.ndtri((ranks - 0.375) / (flat.shape[1] + 0.25))
-    return scores.reshape(chains.shape)
+    order = np.argsort(flat, axis=1)
+    normal, folded = np.empty_like(flat), np.empty_like(flat)
+    _score(
+        order,
+        np.take_along_axis(flat, order, axis=1),
+        _scores(flat.shape[1]),
+        normal,
+        folded,
+    )
+    return normal.reshape(chains.shape), folded.reshape(chains.shape)
+
+
+@cache
+def _scores(count: int) -> Array:
+    """Compute the normal score of each rank and half rank r, at place 2 r."""
+    ranks = np.arange(2 * count + 1) / 2
+    with np.errstate(invalid="ignore"):
+        return scipy.special.ndtri((ranks - 0.375) / (count + 0.25))
+
+
+@numba.njit(cache=True)
+def _score(order, values, scores, normal, folded):  # type: ignore[no-untyped-def]
+    """Write the scores of sorted values to the places that they came from.
+
+    Equal values share the mean of their ranks. Distances from the median are two
+    sorted runs, one on each side of it, and need no sorting of their own.
+    """
+    quantities, count = values.shape
+    distance = np.empty(count)
+    place = np.empty(count, np.int64)
+    middle = count // 2
+    for p in range(quantities):
+        _share(order[p], values[p], scores, normal[p])
+        # Halved before they are added, as large ones would overflow.
+        median = values[p, middle]
+        if count % 2 == 0:
+            median = 0.5 * values[p, middle - 1] + 0.5 * median
+        left, right = middle - 1, middle
+        for i in range(count):
+            if right == count or (
+                left >= 0 and median - values[p, left] <= values[p, right] - median
+            ):
+                distance[i] = median - values[p, left]
+                place[i] = order[p, left]
+                left -= 1
+            else:
+                distance[i] = values[p, right] - median
+                place[i] = order[p, right]
+                right += 1
+        _share(place, distance, scores, folded[p])
+
+
+@numba.njit(cache=True)
+def _share(order, values, scores, out):  # type: ignore[no-untyped-def]
+    first = 0
+    for i in range(len(values)):
+        if i + 1 == len(values) or values[i + 1] != values[i]:
+            # Ranks first + 1 to i + 1, their mean doubled.
+            for tied in range(first, i + 1):
+                out[order[tied]] = scores[first + i + 2]
+            first = i + 1
 
 
 def _plain_rhat(chains: Array) -> Array:

@@ -155,6 +155,12 @@ def _sums(members: NDArray[np.int64], weight: Array, count: int) -> Array:
 
 def mean_basis(levels: Levels) -> Array:
     """Orthonormal basis of (intercept, mu) with sum-to-zero mu, shape (K + 1, Q)."""
-    blocks = [np.ones((1, 1))]
-    blocks += [scipy.linalg.helmert(size).T for size in levels.sizes]
-    return scipy.linalg.block_diag(*blocks)
+    k = levels.contributors
+    basis = np.zeros((k + 1, k + 1 - levels.count))
+    basis[0, 0] = 1.0
+    column = 1
+    for offset, size in zip(levels.offsets, levels.sizes, strict=True):
+        rows = slice(1 + offset, 1 + offset + size)
+        basis[rows, column : column + size - 1] = scipy.linalg.helmert(size).T
+        column += size - 1
+    return basis

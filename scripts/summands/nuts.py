@@ -7,19 +7,47 @@ into nutpie: it builds the same objects as nutpie's own PyMC path.
 
 from __future__ import annotations
 
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.machinery import ModuleSpec
 from typing import Any
 
 import numpy as np
-import nutpie
 import pyarrow as pa
 from numpy.typing import NDArray
-from nutpie import _lib
-from nutpie.sample import CompiledModel
 
 from summands import diagnostics, kernel
+
+
+class _WhenUsed(importlib.abc.MetaPathFinder):
+    """Let a module's code run when it is first used, not when it is imported."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if name != self._name:
+            return None
+        found = importlib.machinery.PathFinder.find_spec(name, path)
+        if found is not None and found.loader is not None:
+            found.loader = importlib.util.LazyLoader(found.loader)
+        return found
+
+
+# nutpie needs ArviZ for one conversion that is not made here, and importing it (with
+# plots, statistics and all that these import) takes longer than twenty small fits.
+_finder = _WhenUsed("arviz")
+sys.meta_path.insert(0, _finder)
+import nutpie  # noqa: E402
+from nutpie import _lib  # noqa: E402
+from nutpie.sample import CompiledModel  # noqa: E402
+
+sys.meta_path.remove(_finder)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from summands import calibration, estimands, figures, fitting, simulate
+from summands import calibration, estimands, figures, fitting, seeds, simulate
 from summands.cells import collapse
 from summands.design import Design
 from summands.estimators import nutpie
@@ -50,7 +50,7 @@ def ranks_of(arguments: tuple[Design, int]) -> tuple[np.ndarray, bool]:
     levels = design.levels
     problem = Problem(levels, 1.0, 0.0, 1.0)
     drawn = simulate.draw_truth(design, 17, replicate)
-    rng = np.random.default_rng([17, replicate])
+    rng = seeds.generator(17, design, replicate, "calibration")
     # The generator's intercept is 0; calibration needs one from the prior.
     intercept = rng.normal(0, problem.intercept_sd)
     truth = simulate.Truth(intercept, drawn.mu, drawn.sigma)

@@ -1,6 +1,9 @@
 """The compiled kernel, its coordinates and the ridge moves against the PyMC model."""
 
 import inspect
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytensor
@@ -395,3 +398,21 @@ def test_nutpie_is_what_the_bridge_expects():
     ]
     found = list(inspect.signature(CompiledPyMCModel._make_sampler).parameters)
     assert found == expected, message.format("_make_sampler")
+
+
+def test_a_worker_does_not_import_what_it_does_not_use():
+    """nutpie imports ArviZ, whose plots and statistics no fit needs."""
+    code = (
+        "import sys; from summands.estimators import nutpie; from summands import nuts;"
+        "print([name for name in ('arviz_plots', 'matplotlib', 'scipy.stats', 'pymc')"
+        " if name in sys.modules]);"
+        "import arviz; arviz.rcParams; print('arviz_plots' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(nutpie.__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.split("\n")[:2] == ["[]", "True"]

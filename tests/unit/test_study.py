@@ -51,7 +51,7 @@ def test_the_default_study_is_the_notebooks():
     assert loaded.designs["cc_02"].levels.sizes == (1, 4)
     assert loaded.designs["cc_01"].truth == "fixed"
     options = loaded.estimators["nutpie"]
-    assert (options["chains"], options["tune"], options["draws"]) == (4, 1000, 1000)
+    assert (options["chains"], options["tune"], options["draws"]) == (4, 400, 1000)
     assert options["backend"] == "compiled"
 
 

@@ -41,7 +41,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "tune": {
         "type": "integer",
         "minimum": 50,
-        "default": 1000,
+        "default": 400,
         "description": "Iterations a chain that adapt the sampler and are not kept.",
     },
     "draws": {
