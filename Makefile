@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help env env-test study report test lint bench calibrate lock clean
+.PHONY: help env env-test study report test lint bench lock clean
 
 CORES ?= all
 STUDY ?= config/config.yaml
@@ -39,9 +39,6 @@ test: lint ## run all checks and tests
 bench: ## compare with other samplers; writes results/bench/ (takes some 20 minutes)
 	@envs/create.sh bench
 	.venv/bin/python scripts/bench.py
-
-calibrate: env-test ## simulation-based calibration of the sampler (some 10 minutes)
-	.venv/bin/python -m pytest -s -m calibration tests/calibration
 
 lock: env-test ## renew the hash-pinned locks under envs/
 	envs/lock.sh

@@ -22,9 +22,10 @@ import yaml
 from matplotlib.figure import Figure
 
 from benchmarks import layouts
-from benchmarks.contenders import CONTENDERS, DESIGNS, SEED, data_sets, problem_of
+from benchmarks.contenders import CONTENDERS, DESIGNS, SEED, data_sets
 from summands import cells, figures, job
 from summands.estimators import nutpie
+from summands.fitting import Problem
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "results" / "bench"
@@ -100,7 +101,7 @@ def by_rows() -> pd.DataFrame:
     """Time a fit against the rows of a table with the same cells."""
     options = {key: rule["default"] for key, rule in nutpie.OPTIONS.items()}
     records = []
-    nutpie.prepare(problem_of(DESIGNS["medium"]), options)
+    nutpie.prepare(Problem.of(DESIGNS["medium"]), options)
     for rows in (10**4, 10**5, 10**6, 10**7):
         design = dataclasses.replace(DESIGNS["medium"], rows=rows)
         for data in data_sets(design, 3):
@@ -108,7 +109,7 @@ def by_rows() -> pd.DataFrame:
             collapsed = cells.collapse(data)
             middle = time.process_time()
             draws = nutpie.estimate(
-                collapsed, problem_of(design), options, 1, lambda line: None
+                collapsed, Problem.of(design), options, 1, lambda line: None
             )
             records.append(
                 {

@@ -1,32 +1,73 @@
 """Draw the figures of a study."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
-from summands import figures, job, storage
+from summands import calibration, figures, job, storage, study
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
 
     snakemake: Snakemake  # set by Snakemake before this file runs
 
+# Panels of the calibration figure; of more designs, those with the smallest p-values.
+MOST_PANELS = 16
 
-def main(inputs: Mapping[str, str], outputs: Mapping[str, str]) -> None:
-    """Draw each figure from the final tables."""
-    tables = {name: pd.read_parquet(path) for name, path in inputs.items()}
-    drawn: dict[str, Figure] = {
-        "truth": figures.truth_against_estimate(tables["estimates"], tables["fits"]),
-        "error": figures.error_by_design(tables["recovery"]),
-        "coverage": figures.coverage_by_design(tables["recovery"]),
+
+def main(
+    checked: study.Study, inputs: Mapping[str, str], outputs: Mapping[str, str]
+) -> None:
+    """Draw those of the figures that are asked for, from the final tables."""
+
+    def read(name: str) -> pd.DataFrame:
+        return pd.read_parquet(inputs[name])
+
+    drawings: dict[str, Callable[[], Figure]] = {
+        "truth": lambda: figures.truth_against_estimate(
+            read("estimates"), read("fits")
+        ),
+        "error": lambda: figures.error_by_design(read("recovery")),
+        "coverage": lambda: figures.coverage_by_design(read("recovery")),
+        "efficiency": lambda: figures.efficiency_by_design(read("recovery")),
+        "calibration": lambda: figures.ranks_by_design(
+            _ranks(checked, inputs), calibration.LEVEL
+        ),
     }
-    for name, figure in drawn.items():
-        with storage.whole(outputs[name]) as partial:
-            figure.savefig(partial, format="png")
+    for name, path in outputs.items():
+        with storage.whole(path) as partial:
+            drawings[name]().savefig(partial, format="png")
+
+
+def _ranks(checked: study.Study, inputs: Mapping[str, str]) -> dict[str, figures.Ranks]:
+    """Ranks of the designs with the smallest p-values, in the order of the study."""
+    verdicts = pd.read_parquet(inputs["calibration"])
+    worst = verdicts.groupby(["design", "estimator"], sort=False)["p_adjusted"].min()
+    chosen = set(worst.nsmallest(MOST_PANELS).index)
+    several = len(checked.estimators) > 1
+    found: dict[str, figures.Ranks] = {}
+    for design, estimator in worst.index:
+        if (design, estimator) not in chosen:
+            continue
+        here = (pc.field("design") == design) & (pc.field("estimator") == estimator)
+        estimates = pq.read_table(inputs["estimates"], filters=here)
+        fits = pq.read_table(inputs["fits"], filters=here)
+        ranks = calibration.ranks(checked.designs[design], estimates, fits)
+        title = design.replace("levels-", "").replace("_", "\n", 1)
+        title = title.replace("_intercept_sd", "\nintercept_sd")
+        found[f"{estimator}\n{title}" if several else title] = (
+            ranks,
+            int(pc.max(estimates["rank_of"]).as_py()),
+        )
+    return found
 
 
 if __name__ == "__main__":
     job.start(snakemake.log[0], snakemake.config["study"])
-    main(dict(snakemake.input.items()), dict(snakemake.output.items()))
+    paths = dict(snakemake.input.items())
+    main(study.read(Path(paths.pop("study"))), paths, dict(snakemake.output.items()))

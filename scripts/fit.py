@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 
 from summands import (
     cells,
-    estimands,
     estimators,
     fitting,
+    information,
     job,
     plan,
     posterior,
@@ -39,9 +39,7 @@ def main(
     """Write estimates and fits, and the posterior if the estimator samples one."""
     estimator = estimators.load(name)
     levels = design.levels
-    problem = fitting.Problem(
-        levels, design.mu_sd, design.log_sigma_mean, design.log_sigma_sd
-    )
+    problem = fitting.Problem.of(design)
     read: Any = {"cells": storage.read_cells, "rows": storage.read_rows}
     fitting.prepare(estimator.prepare, problem, options, job.say)
     # What is imported stays: looking through it for garbage would take a twentieth of
@@ -63,14 +61,14 @@ def main(
             problem,
             options,
             seeds.integer_seed(seed, design, replicate, f"estimator/{name}"),
-            truth=truth[position],
+            truth=truth["truth"][position],
             tie_breaker=seeds.generator(seed, design, replicate, f"rank/{name}"),
             progress=say,
         )
         say(str(fit))
         fits.append(fit)
         collapsed = data if isinstance(data, cells.Cells) else cells.collapse(data)
-        identified.append(estimands.identified(levels, collapsed.indicators))
+        identified.append(information.identified(collapsed))
     if estimator.SAMPLES:
         tree = posterior.to_datatree(
             levels,

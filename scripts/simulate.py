@@ -3,7 +3,7 @@
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from summands import cells, job, plan, simulate, storage
+from summands import cells, information, job, plan, simulate, storage
 from summands.design import Design
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ def main(
     design: Design, replicates: range, seed: int, truth: str, rows: str, cells_path: str
 ) -> None:
     """Write the three files of a batch, a row group per replicate."""
+    gaps: dict[int, str] = {}
     with ExitStack() as stack:
         writers = [
             stack.enter_context(storage.BatchWriter(path))
@@ -26,16 +27,31 @@ def main(
             data = simulate.draw_rows(design, coefficients, seed, replicate)
             collapsed = cells.collapse(data)
             tables: list[Any] = [
-                storage.truth_table(design.levels, coefficients, replicate),
+                storage.truth_table(
+                    design.levels,
+                    coefficients,
+                    information.standard_errors(collapsed, coefficients.sigma**2),
+                    replicate,
+                ),
                 storage.rows_table(data),
                 storage.cells_table(collapsed),
             ]
             for writer, table in zip(writers, tables, strict=True):
                 writer.write(table)
+            gap = information.unidentified_means(collapsed)
+            if gap:
+                gaps[replicate] = gap
             job.say(
                 f"{design.id} replicate {replicate} of {replicates[0]} to "
                 f"{replicates[-1]}: {design.rows} rows in {len(collapsed.n)} cells"
             )
+    if gaps:
+        first = min(gaps)
+        job.warn(
+            f"{design.id}: in {len(gaps)} of the data sets of replicates "
+            f"{replicates[0]} to {replicates[-1]} some means are not identified, in "
+            f"that of replicate {first} there are {gaps[first]}"
+        )
 
 
 if __name__ == "__main__":

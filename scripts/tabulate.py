@@ -11,7 +11,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
-from summands import job, provenance, recovery, storage, study, summary, tables
+from summands import (
+    calibration,
+    job,
+    provenance,
+    recovery,
+    storage,
+    study,
+    summary,
+    tables,
+)
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -44,29 +53,38 @@ def main(
     files = zip(estimates, fits, strict=True)
     with ExitStack() as stack:
         writers = {}
-        for name in ("estimates", "fits", "recovery"):
+        for name in ("estimates", "fits", "recovery", "calibration"):
             partial = stack.enter_context(storage.whole(outputs[name]))
             writers[name] = stack.enter_context(
                 pq.ParquetWriter(
                     partial, tables.SCHEMAS[name], compression=storage.COMPRESSION
                 )
             )
+
+        def write(name: str, table: pa.Table) -> None:
+            if table.num_rows:
+                writers[name].write_table(table)
+
         totals = summary.Totals()
         for number, (name, design) in enumerate(checked.designs.items(), 1):
             job.say(f"design {number} of {len(checked.designs)}: {name}")
+            gathered = {}
             for estimator in checked.estimators:
                 paths = list(itertools.islice(files, batches[name]))
-                parts = {
-                    "estimates": _gather([path for path, _ in paths], checked),
-                    "fits": _gather([path for _, path in paths], checked),
-                }
-                parts["recovery"] = recovery.recovery(
-                    name, estimator, design.levels, parts["estimates"], parts["fits"]
+                estimated = _gather([path for path, _ in paths], checked)
+                fitted = _gather([path for _, path in paths], checked)
+                gathered[estimator] = estimated, fitted
+                calibrated = calibration.calibration(
+                    name, design, estimator, estimated, fitted
                 )
-                for key, table in parts.items():
-                    if table.num_rows:
-                        writers[key].write_table(table)
-                totals.add(estimator, parts)
+                write("estimates", estimated)
+                write("fits", fitted)
+                write("calibration", calibrated)
+                totals.add_fits(name, estimator, estimated, fitted)
+                totals.add_calibration(calibrated)
+            metrics = recovery.recovery(name, design, gathered)
+            write("recovery", metrics)
+            totals.add_metrics(metrics)
     designs = tables.designs(checked.designs, checked.replicates)
     with storage.whole(outputs["designs"]) as partial:
         pq.write_table(designs, partial, compression=storage.COMPRESSION)

@@ -30,13 +30,6 @@ SEED = 20261122
 CHAINS, TUNE, DRAWS = 4, 1000, 1000
 
 
-def problem_of(design: Design) -> Problem:
-    """Levels and priors of a design."""
-    return Problem(
-        design.levels, design.mu_sd, design.log_sigma_mean, design.log_sigma_sd
-    )
-
-
 def data_sets(design: Design, count: int) -> Iterator[simulate.Rows]:
     """Draw the same data sets for every contender."""
     for replicate in range(count):
@@ -101,8 +94,11 @@ def row_level(sampler: str) -> Callable[[Problem, simulate.Rows, int], dict]:
             posterior["mu"].to_numpy(),
             posterior["sigma"].to_numpy(),
         )
+        statistics = trace["sample_stats"]
         found = diagnostics.diagnose(
-            problem.levels, values, trace["sample_stats"]["diverging"].to_numpy()
+            problem.levels,
+            values,
+            {name: statistics[name].to_numpy() for name in ("diverging", "energy")},
         )
         return _outcome(found)
 
@@ -148,7 +144,7 @@ def _outcome(found: Any) -> dict[str, Any]:
 def main(name: str, design_name: str, fits: int) -> None:
     """Fit, and print a line a fit; the first has all imports and compilations."""
     design = DESIGNS[design_name]
-    problem = problem_of(design)
+    problem = Problem.of(design)
     cpu = 0.0
     wall = time.perf_counter()
     for number, rows in enumerate(data_sets(design, fits)):

@@ -11,11 +11,108 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy import stats
 
+from summands import estimands
+from summands.design import Design
+from summands.tables import CALIBRATION
+
+# A design fails where Holm's adjusted p-value of a quantity is below this: a sound
+# estimator fails one in a hundred designs.
+LEVEL = 0.01
+
+# The joint log likelihood, ranked beside the quantities of `summands.estimands`.
+LOG_LIKELIHOOD = "log_likelihood"
+
 # Simulated sets of uniform ranks that a p-value is read from.
 SIMULATIONS = 10_000
+
+
+def ranks(
+    design: Design, estimates: pa.Table, fits: pa.Table
+) -> dict[tuple[str, str], NDArray[np.int64]]:
+    """Gather the ranks of one design and estimator, by quantity.
+
+    Parameters
+    ----------
+    design : Design
+    estimates : pyarrow.Table
+        R times P rows in the order of replicates and of `summands.estimands.index`.
+    fits : pyarrow.Table
+        R rows in the order of replicates.
+
+    Returns
+    -------
+    dict of (str, str) to ndarray of int, shape (R',)
+        By parameter and "level/contributor"; of the R' fits that did not fail. Fits
+        that did not converge count: to leave them out would hide what goes wrong.
+        Empty where truths are not drawn from the prior, or there are no draws.
+    """
+    if design.truth != "drawn" or estimates["rank"].null_count == len(estimates):
+        return {}
+    names = estimands.index(design.levels)
+    table = estimates["rank"].to_numpy().reshape(fits.num_rows, -1)
+    fitted = fits["error"].is_null().to_numpy(zero_copy_only=False)
+    found = {
+        (
+            str(names.parameter[p]),
+            f"{names.level[p]}/{names.contributor[p]}" if names.level[p] >= 0 else "",
+        ): table[fitted, p].astype(np.int64)
+        for p in np.flatnonzero(~estimands.constant(design.levels))
+    }
+    likelihood = fits["log_likelihood_rank"].drop_null().to_numpy()
+    return found | {(LOG_LIKELIHOOD, ""): likelihood.astype(np.int64)}
+
+
+def calibration(
+    name: str, design: Design, estimator: str, estimates: pa.Table, fits: pa.Table
+) -> pa.Table:
+    """Test the ranks of one design and estimator for uniformity.
+
+    Parameters
+    ----------
+    name : str
+        The design's id.
+    design : Design
+    estimator : str
+    estimates, fits : pyarrow.Table
+        See `ranks`.
+
+    Returns
+    -------
+    pyarrow.Table
+        With the columns of `CALIBRATION`, a row per parameter; empty where nothing was
+        ranked.
+    """
+    found = ranks(design, estimates, fits)
+    if not found:
+        return CALIBRATION.empty_table()
+    rank_of = int(pc.max(estimates["rank_of"]).as_py())
+    p_values = np.array([uniformity(column, rank_of) for column in found.values()])
+    adjusted = holm(p_values)
+    of_parameter = np.array([parameter for parameter, _ in found])
+    verdict = "passed" if adjusted.min() >= LEVEL else "failed"
+    records = []
+    for parameter in dict.fromkeys(of_parameter):
+        chosen = of_parameter == parameter
+        records.append(
+            {
+                "design": name,
+                "estimator": estimator,
+                "parameter": str(parameter),
+                "replicates": len(found[LOG_LIKELIHOOD, ""]),
+                "rank_of": rank_of,
+                "quantities": int(chosen.sum()),
+                "p_value": float(p_values[chosen].min()),
+                "p_adjusted": float(adjusted[chosen].min()),
+                "calibrated": bool(adjusted[chosen].min() >= LEVEL),
+                "verdict": verdict,
+            }
+        )
+    return pa.Table.from_pylist(records, CALIBRATION)
 
 
 def uniformity(ranks: NDArray[np.integer], rank_of: int) -> float:
@@ -40,6 +137,38 @@ def uniformity(ranks: NDArray[np.integer], rank_of: int) -> float:
     null = _null_distribution(len(ranks), rank_of)
     statistic = _smallest_tail(np.asarray(ranks)[None, :], rank_of)[0]
     return float((1 + (null <= statistic * (1 + 1e-12)).sum()) / (1 + len(null)))
+
+
+def band(
+    count: int, rank_of: int, level: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Simultaneous band that the distribution function of uniform ranks stays within.
+
+    What `uniformity` finds significant leaves it, and nothing else does.
+
+    Parameters
+    ----------
+    count : int
+        Number of ranks.
+    rank_of : int
+    level : float
+        Share of sets of uniform ranks that leave the band somewhere.
+
+    Returns
+    -------
+    points, lower, upper : ndarray, shape (rank_of,)
+        Points (rank + 1) / (rank_of + 1), and the band of the share of ranks up to it.
+    """
+    tail = np.quantile(_null_distribution(count, rank_of), level, method="lower") / 2
+    points = np.arange(1, rank_of + 1) / (rank_of + 1)
+    counts = np.arange(count + 1)[:, None]
+    likely = np.logical_and(
+        stats.binom.cdf(counts, count, points) > tail,
+        stats.binom.sf(counts - 1, count, points) > tail,
+    )
+    lower = likely.argmax(axis=0)
+    upper = count - likely[::-1].argmax(axis=0)
+    return points, lower / count, upper / count
 
 
 def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -48,6 +48,29 @@ class Cells:
         np.put_along_axis(z, self.members, 1.0, axis=1)
         return z
 
+    def log_likelihood(
+        self,
+        intercept: NDArray[np.float64] | float,
+        mu: NDArray[np.float64],
+        variance: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Log likelihood of the rows, up to a constant.
+
+        Parameters
+        ----------
+        intercept : ndarray, shape (...)
+        mu, variance : ndarray, shape (..., K)
+
+        Returns
+        -------
+        ndarray, shape (...)
+            sum_c -(n_c/2) log v_c - (SS_c + n_c (mean_c - m_c)^2) / (2 v_c).
+        """
+        mean = np.asarray(intercept)[..., None] + mu[..., self.members].sum(axis=-1)
+        v = variance[..., self.members].sum(axis=-1)
+        residual = self.sum_of_squares + self.n * (self.mean - mean) ** 2
+        return -0.5 * (self.n * np.log(v) + residual / v).sum(axis=-1)
+
 
 def collapse(rows: Rows) -> Cells:
     """Collapse rows to cells, which keep their Gaussian likelihood exactly.

@@ -29,6 +29,8 @@ class Design:
         mu ~ Normal(mu_mean, mu_sd), then centred within its level.
     log_sigma_mean, log_sigma_sd : float
         sigma ~ LogNormal(log_sigma_mean, log_sigma_sd).
+    intercept_sd : float
+        intercept ~ Normal(0, intercept_sd).
     truth : {"drawn", "fixed"}
         Coefficients drawn anew for every replicate, or once for the design.
     coefficients : tuple, optional
@@ -43,6 +45,7 @@ class Design:
     mu_sd: float = 1.0
     log_sigma_mean: float = 0.0
     log_sigma_sd: float = 1.0
+    intercept_sd: float = 0.0
     truth: str = "drawn"
     coefficients: Coefficients | None = None
     name: str | None = None
@@ -51,10 +54,15 @@ class Design:
     def content(self) -> dict[str, Any]:
         """Everything that the data depend on, as plain JSON values.
 
-        The name is no part of it: a design renamed gives the same data.
+        The name is no part of it: a design renamed gives the same data. What has its
+        default is left out, so that a design keeps its seeds when designs learn to
+        differ in something new.
         """
-        content = {field.name: getattr(self, field.name) for field in fields(self)}
-        del content["name"]
+        content = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name != "name" and getattr(self, field.name) != field.default
+        }
         content["levels"] = list(self.levels.sizes)
         if self.coefficients is not None:
             content["coefficients"] = [

@@ -8,6 +8,7 @@ because diagnosing a fit would otherwise cost as much as sampling it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -25,6 +26,9 @@ Array = NDArray[np.float64]
 # Limits of Vehtari et al. (2021), sections 4 and 7.
 MAX_RHAT = 1.01
 MIN_ESS = 400
+
+# Limit of Betancourt (2016, arXiv:1604.00695, section 4), as used by Stan.
+MIN_EBFMI = 0.3
 
 # Sampler statistics of a draw that are kept, by nutpie's name.
 STATISTICS = (
@@ -47,19 +51,23 @@ class Diagnostics:
     rhat, ess_bulk, ess_tail : ndarray, shape (P,)
         NaN for what a constraint sets to zero: it does not mix.
     divergences : int
+    min_ebfmi : float
+        Smallest of the chains.
     """
 
     rhat: NDArray[np.float64]
     ess_bulk: NDArray[np.float64]
     ess_tail: NDArray[np.float64]
     divergences: int
+    min_ebfmi: float
 
     @property
     def converged(self) -> bool:
-        """Whether every quantity passes, and no transition diverged."""
+        """Whether every quantity and every chain passes, and none diverged."""
         varies = np.isfinite(self.rhat)
         return bool(
             self.divergences == 0
+            and self.min_ebfmi >= MIN_EBFMI
             and (self.rhat[varies] < MAX_RHAT).all()
             and (self.ess_bulk[varies] >= MIN_ESS).all()
             and (self.ess_tail[varies] >= MIN_ESS).all()
@@ -67,7 +75,7 @@ class Diagnostics:
 
 
 def diagnose(
-    levels: Levels, values: NDArray[np.float64], diverging: NDArray[np.bool_]
+    levels: Levels, values: Array, statistics: Mapping[str, NDArray]
 ) -> Diagnostics:
     """Diagnose the draws of one data set.
 
@@ -76,7 +84,8 @@ def diagnose(
     levels : Levels
     values : ndarray, shape (chains, draws, P)
         See `summands.estimands.evaluate`.
-    diverging : ndarray of bool, shape (chains, draws)
+    statistics : mapping of str to ndarray, each of shape (chains, draws)
+        Sampler statistics; "diverging" and "energy" are read.
 
     Returns
     -------
@@ -86,7 +95,30 @@ def diagnose(
     chains = np.ascontiguousarray(np.moveaxis(values[..., varies], -1, 0))
     found = np.full((3, values.shape[-1]), np.nan)
     found[:, varies] = mixing(chains)
-    return Diagnostics(found[0], found[1], found[2], int(diverging.sum()))
+    return Diagnostics(
+        found[0],
+        found[1],
+        found[2],
+        divergences=int(statistics["diverging"].sum()),
+        min_ebfmi=float(ebfmi(statistics["energy"]).min()),
+    )
+
+
+def ebfmi(energy: Array) -> Array:
+    """Compute the energy Bayesian fraction of missing information of each chain.
+
+    Betancourt (2016, arXiv:1604.00695, equation 3): the mean squared change of the
+    energy over its variance. Small where momenta are too weak to reach all energies.
+
+    Parameters
+    ----------
+    energy : ndarray, shape (chains, draws)
+
+    Returns
+    -------
+    ndarray, shape (chains,)
+    """
+    return (np.diff(energy, axis=1) ** 2).mean(axis=1) / energy.var(axis=1)
 
 
 def mixing(chains: Array) -> tuple[Array, Array, Array]:

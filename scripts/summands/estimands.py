@@ -104,26 +104,86 @@ def weights(levels: Levels) -> NDArray[np.float64]:
     )
 
 
-def identified(levels: Levels, indicators: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Mark the quantities that the data alone determine.
+def prior_sd(
+    levels: Levels,
+    intercept_sd: float,
+    mu_sd: float,
+    log_sigma_mean: float,
+    log_sigma_sd: float,
+) -> NDArray[np.float64]:
+    """Compute the standard deviation of every quantity in the prior, shape (P,).
 
-    Means and variances of the cells are Z times those of the contributors, so a
-    linear function of them is estimable if and only if it lies in the row space of Z
-    (Searle 1971, Linear Models, section 5.4). With more than one level that all meet
-    each other, contrasts and the total are, a single sigma is not.
+    sigma is log-normal, and so is its square, with twice the mean and standard
+    deviation of the logarithm; contrasts keep 1 - 1/m of the variance, means of m
+    contributors 1/m.
 
     Parameters
     ----------
     levels : Levels
-    indicators : ndarray, shape (C, K)
-        Z of the cells that occur, see `summands.cells.Cells.indicators`.
+    intercept_sd, mu_sd, log_sigma_mean, log_sigma_sd : float
+        See `summands.fitting.Problem`.
+    """
+    size = np.asarray(levels.sizes, dtype=float)
+    kept = np.sqrt(1.0 - 1.0 / size)[levels.level]
+
+    def spread(mean: float, sd: float) -> float:
+        return float(np.sqrt(np.expm1(sd**2)) * np.exp(mean + 0.5 * sd**2))
+
+    sigma = spread(log_sigma_mean, log_sigma_sd)
+    variance = spread(2.0 * log_sigma_mean, 2.0 * log_sigma_sd)
+    return np.concatenate(
+        [
+            [intercept_sd],
+            mu_sd * kept,
+            np.full(levels.contributors, sigma),
+            variance * kept,
+            [variance * np.sqrt((1.0 / size).sum())],
+        ]
+    )
+
+
+def linear(
+    levels: Levels,
+    means: NDArray[np.float64],
+    of_means: NDArray[np.float64] | None,
+    variances: NDArray[np.float64],
+    of_variances: NDArray[np.float64] | None,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Estimates and standard errors from those of the contributors.
+
+    Parameters
+    ----------
+    levels : Levels
+    means, variances : ndarray, shape (K,)
+        Uncentred means, whose sums are the means of cells, and variances.
+    of_means, of_variances : ndarray of shape (K, K), or None
+        Covariance matrices of those; without them standard errors are NaN.
 
     Returns
     -------
-    ndarray of bool, shape (P,)
+    estimate, sd : ndarray, shape (P,)
+        sigma is the root of its variance, by the delta method with
+        sd(sigma) = sd(sigma^2) / (2 sigma), and NaN where that is negative.
     """
-    gram = indicators.T @ indicators
-    eigenvalues, vectors = np.linalg.eigh(gram)
-    null = vectors[:, eigenvalues < 1e-10 * eigenvalues[-1]]
-    outside = np.abs(weights(levels) @ null).max(axis=1, initial=0.0)
-    return outside < 1e-6
+    names = index(levels)
+    rows = weights(levels)
+    estimate = np.empty(len(rows))
+    sd = np.full(len(rows), np.nan)
+    of_mean = names.where("intercept") | names.where("mu")
+    for chosen, values, covariance in (
+        (of_mean, means, of_means),
+        (~of_mean, variances, of_variances),
+    ):
+        part = rows[chosen]
+        estimate[chosen] = part @ values
+        if covariance is not None:
+            variance = np.einsum("pk,kl,pl->p", part, covariance, part)
+            sd[chosen] = np.sqrt(np.maximum(variance, 0.0))
+    sigma = names.where("sigma")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        estimate[sigma] = np.sqrt(estimate[sigma])
+        sd[sigma] /= 2.0 * estimate[sigma]
+    fixed = constant(levels)
+    estimate[fixed & ~np.isnan(estimate)] = 0.0
+    sd[fixed & ~np.isnan(sd)] = 0.0
+    return estimate, sd

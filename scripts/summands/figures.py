@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -12,10 +12,18 @@ from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullLocator, SymmetricalLogLocator
+from matplotlib.ticker import (
+    FixedLocator,
+    LogLocator,
+    NullLocator,
+    SymmetricalLogLocator,
+)
 from numpy.typing import NDArray
 
-from summands import estimands
+from summands import calibration, estimands
+
+# Ranks by quantity, and how many draws they are among.
+Ranks = tuple[Mapping[tuple[str, str], NDArray[np.int64]], int]
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -27,6 +35,9 @@ NAMED_DESIGNS = 40
 SCATTERED = 4000
 
 GREY = "#777777"
+
+# Where ratios are labelled, on an axis that is narrow and logarithmic.
+RATIOS = (0.1, 0.2, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
 
 LOGARITHMIC = ("sigma", "total_variance")
 
@@ -101,7 +112,7 @@ def truth_against_estimate(estimates: pd.DataFrame, fits: pd.DataFrame) -> Figur
 
 def _nothing(figure: Figure) -> Figure:
     figure.set_size_inches(6.0, 2.0)
-    figure.text(0.5, 0.5, "no fit succeeded: see fits.parquet", ha="center")
+    figure.text(0.5, 0.5, "nothing to show: see fits.parquet", ha="center")
     return figure
 
 
@@ -200,6 +211,82 @@ def coverage_by_design(recovery: pd.DataFrame) -> Figure:
         for nominal in (0.5, 0.95):
             axis.axvline(nominal, color="black", linewidth=0.8)
         axis.set_xlim(-0.03, 1.03)
+    return figure
+
+
+def efficiency_by_design(recovery: pd.DataFrame) -> Figure:
+    """Root mean squared error over the Cramér-Rao bound, with Monte-Carlo bars.
+
+    Parameters
+    ----------
+    recovery : pandas.DataFrame
+        The table of that name.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    chosen = recovery[
+        (recovery["gate"] == "all") & (recovery["metric"] == "rmse_over_bound")
+    ]
+    figure = _by_design(
+        _over_levels(chosen),
+        _present(chosen),
+        "root mean squared error / Cramér-Rao bound",
+        log=True,
+    )
+    for axis in figure.axes:
+        axis.axvline(1.0, color="black", linewidth=0.8)
+        axis.xaxis.set_major_locator(FixedLocator(RATIOS))
+    return figure
+
+
+def ranks_by_design(ranks: Mapping[str, Ranks], level: float) -> Figure:
+    """Distribution functions of ranks less the uniform one, a panel per design.
+
+    Parameters
+    ----------
+    ranks : mapping of str to (dict, int)
+        By title of the panel: ranks by quantity (`summands.calibration.ranks`), and
+        how many draws they are among.
+    level : float
+        Share of sound estimators that leave the band of a quantity somewhere.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    columns = min(4, max(len(ranks), 1))
+    lines = -(-max(len(ranks), 1) // columns)
+    with mpl.rc_context(STYLE):
+        size = (max(2.4 * columns, 4.8) + 0.6, 2.1 * lines + 1.1)
+        figure = Figure(figsize=size, layout="constrained")
+        if not ranks:
+            return _nothing(figure)
+        axes = figure.subplots(lines, columns, squeeze=False, sharex=True, sharey=True)
+        for axis in axes.ravel()[len(ranks) :]:
+            axis.set_visible(False)
+        shown: dict[str, str] = {}
+        for axis, (title, (quantities, rank_of)) in zip(
+            axes.ravel(), ranks.items(), strict=False
+        ):
+            count = len(next(iter(quantities.values())))
+            points, lower, upper = calibration.band(count, rank_of, level)
+            axis.fill_between(points, lower - points, upper - points, color="#e6e6e6")
+            for (parameter, _), found in quantities.items():
+                colour = shown.setdefault(parameter, COLOURS[len(shown) % len(COLOURS)])
+                share = (found[:, None] < np.arange(1, rank_of + 1)).mean(axis=0)
+                axis.plot(points, share - points, linewidth=0.7, color=colour)
+            axis.set_title(title, fontsize=8)
+        figure.supxlabel("rank of the truth among the draws, as a share", fontsize=9)
+        figure.supylabel("share of truths below, less the expected", fontsize=9)
+        figure.legend(
+            [Line2D([], [], color=colour) for colour in shown.values()],
+            [LABELS.get(name, name.replace("_", " ")) for name in shown],
+            ncols=3 if columns < 4 else 6,
+            loc="outside upper center",
+            fontsize=8,
+        )
     return figure
 
 

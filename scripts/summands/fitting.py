@@ -13,10 +13,12 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+import scipy.special
 from numpy.typing import NDArray
 
-from summands import estimands
-from summands.cells import Cells
+from summands import estimands, information
+from summands.cells import Cells, collapse
+from summands.design import Design
 from summands.diagnostics import Diagnostics
 from summands.levels import Levels
 from summands.simulate import Rows
@@ -49,6 +51,20 @@ class Problem:
     log_sigma_mean: float
     log_sigma_sd: float
     intercept_sd: float = 5.0
+
+    @classmethod
+    def of(cls, design: Design) -> Problem:
+        """Levels of a design, with the priors that its truths are drawn from.
+
+        An intercept that is always 0 has a weak prior none the less.
+        """
+        return cls(
+            design.levels,
+            design.mu_sd,
+            design.log_sigma_mean,
+            design.log_sigma_sd,
+            design.intercept_sd or cls.intercept_sd,
+        )
 
 
 @dataclass(frozen=True)
@@ -125,11 +141,17 @@ class Fit:
     rhat: NDArray[np.float64] = field(init=False)
     rank: NDArray[np.float64] = field(init=False)
     rank_of: NDArray[np.float64] = field(init=False)
+    crps: NDArray[np.float64] = field(init=False)
+    set_lower: NDArray[np.float64] = field(init=False)
+    set_upper: NDArray[np.float64] = field(init=False)
     seconds: float = float("nan")
     gradients: int | None = None
     divergences: int | None = None
+    min_ebfmi: float | None = None
     parametrisation: str | None = None
     attempts: int | None = None
+    log_likelihood_rank: int | None = None
+    log_likelihood_rank_of: int | None = None
     converged: bool = False
     error: str | None = None
     draws: Draws | None = None
@@ -235,12 +257,12 @@ def fit(
     try:
         result = estimate(data, problem, options, seed, progress)
         fitted.seconds = time.perf_counter() - start
+        cells = data if isinstance(data, Cells) else collapse(data)
         if isinstance(result, Draws):
-            _summarise(fitted, result, problem.levels)
-            if truth is not None and tie_breaker is not None:
-                _rank(fitted, result, problem.levels, truth, tie_breaker)
+            _summarise(fitted, result, cells, truth, tie_breaker)
         else:
-            _state(fitted, result)
+            _state(fitted, result, truth)
+        _bound_sigma(fitted, cells)
     # Whatever goes wrong in one fit is a result of the study; it must not take the
     # other fits of the job with it.
     except Exception as error:
@@ -252,7 +274,7 @@ def fit(
     return fitted
 
 
-def _state(fitted: Fit, point: Point) -> None:
+def _state(fitted: Fit, point: Point, truth: NDArray[np.float64] | None) -> None:
     for name in ("estimate", "sd"):
         shape = np.shape(getattr(point, name))
         if shape != (fitted.size,):
@@ -267,11 +289,19 @@ def _state(fitted: Fit, point: Point) -> None:
     fitted.lower_95 = point.estimate - Z_95 * point.sd
     fitted.upper_95 = point.estimate + Z_95 * point.sd
     fitted.converged = point.converged
+    if truth is not None:
+        fitted.crps = normal_crps(point.estimate, point.sd, truth)
 
 
-def _summarise(fitted: Fit, draws: Draws, levels: Levels) -> None:
-    values = draws.values(levels)
-    flat = values.reshape(-1, fitted.size)
+def _summarise(
+    fitted: Fit,
+    draws: Draws,
+    cells: Cells,
+    truth: NDArray[np.float64] | None,
+    tie_breaker: np.random.Generator | None,
+) -> None:
+    flat = draws.values(cells.levels).reshape(-1, fitted.size)
+    ordered = np.sort(flat.T, axis=1)
     fitted.estimate = flat.mean(axis=0)
     fitted.sd = flat.std(axis=0, ddof=1)
     (
@@ -279,34 +309,108 @@ def _summarise(fitted: Fit, draws: Draws, levels: Levels) -> None:
         fitted.lower_50,
         fitted.upper_50,
         fitted.upper_95,
-    ) = np.quantile(flat, [0.025, 0.25, 0.75, 0.975], axis=0)
-    fitted.rhat = draws.diagnostics.rhat
-    fitted.ess_bulk = draws.diagnostics.ess_bulk
-    fitted.ess_tail = draws.diagnostics.ess_tail
-    fitted.divergences = draws.diagnostics.divergences
-    fitted.converged = draws.diagnostics.converged
+    ) = np.quantile(ordered, [0.025, 0.25, 0.75, 0.975], axis=1)
+    found = draws.diagnostics
+    fitted.rhat = found.rhat
+    fitted.ess_bulk = found.ess_bulk
+    fitted.ess_tail = found.ess_tail
+    fitted.divergences = found.divergences
+    fitted.min_ebfmi = found.min_ebfmi
+    fitted.converged = found.converged
     fitted.gradients = draws.gradients
     fitted.parametrisation = draws.parametrisation
     fitted.attempts = draws.attempts
     fitted.draws = draws
+    if truth is not None and tie_breaker is not None:
+        fitted.crps = draws_crps(ordered, truth)
+        _rank(fitted, flat, cells, truth, tie_breaker)
+
+
+def _bound_sigma(fitted: Fit, cells: Cells) -> None:
+    names = estimands.index(cells.levels)
+    sigma = names.where("sigma")
+    fitted.set_lower[sigma], fitted.set_upper[sigma] = information.sigma_set(
+        cells,
+        fitted.estimate[names.where("variance_contrast")],
+        float(fitted.estimate[names.where("total_variance")][0]),
+    )
 
 
 def _rank(
     fitted: Fit,
-    draws: Draws,
-    levels: Levels,
+    flat: NDArray[np.float64],
+    cells: Cells,
     truth: NDArray[np.float64],
     tie_breaker: np.random.Generator,
 ) -> None:
     """Rank the truth among thinned draws, ties broken at random.
 
     The statistic of simulation-based calibration (Talts et al. 2018,
-    arXiv:1804.06788, algorithm 2): the number of draws below the truth.
+    arXiv:1804.06788, algorithm 2): the number of draws below the truth. The log
+    likelihood as well, whose ranks show what those of single quantities cannot
+    (Modrák et al. 2023, Bayesian Analysis, arXiv:2211.02383).
     """
-    flat = draws.values(levels).reshape(-1, fitted.size)
     kept = np.linspace(0, len(flat) - 1, min(RANKED_DRAWS, len(flat))).round()
     thinned = flat[kept.astype(int)]
-    below = (thinned < truth).sum(axis=0)
-    ties = (thinned == truth).sum(axis=0)
-    fitted.rank = below + tie_breaker.integers(0, ties, endpoint=True).astype(float)
+    names = estimands.index(cells.levels)
+
+    def log_likelihood(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return cells.log_likelihood(
+            values[..., 0],
+            values[..., names.where("mu")],
+            values[..., names.where("sigma")] ** 2,
+        )
+
+    with_likelihood = np.column_stack([thinned, log_likelihood(thinned)])
+    true = np.append(truth, log_likelihood(truth))
+    below = (with_likelihood < true).sum(axis=0)
+    ties = (with_likelihood == true).sum(axis=0)
+    ranks = below + tie_breaker.integers(0, ties, endpoint=True)
+    fitted.rank = ranks[:-1].astype(float)
     fitted.rank_of = np.full(fitted.size, float(len(thinned)))
+    fitted.log_likelihood_rank = int(ranks[-1])
+    fitted.log_likelihood_rank_of = len(thinned)
+
+
+def draws_crps(
+    ordered: NDArray[np.float64], truth: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Continuous ranked probability score of an empirical distribution.
+
+    E|X - y| - 1/2 E|X - X'| (Gneiting and Raftery 2007, JASA 102:359, equation 21),
+    with both means over the draws.
+
+    Parameters
+    ----------
+    ordered : ndarray, shape (P, N)
+        Draws in ascending order.
+    truth : ndarray, shape (P,)
+
+    Returns
+    -------
+    ndarray, shape (P,)
+        In the unit of the quantity; less is better.
+    """
+    count = ordered.shape[1]
+    # The mean of |x_i - x_j| over all pairs, from the ranks.
+    factor = (2.0 * np.arange(1, count + 1) - count - 1) / count**2
+    distance = np.abs(ordered - truth[:, None]).mean(axis=1)
+    return distance - ordered @ factor
+
+
+def normal_crps(
+    mean: NDArray[np.float64], sd: NDArray[np.float64], truth: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Continuous ranked probability score of a normal distribution.
+
+    Gneiting and Raftery (2007), equation 22; for sd 0 the absolute error, its limit.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = (truth - mean) / sd
+        density = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
+        score = sd * (
+            z * scipy.special.erf(z / np.sqrt(2.0))
+            + 2.0 * density
+            - 1.0 / np.sqrt(np.pi)
+        )
+    return np.where(sd > 0, score, np.where(sd == 0, np.abs(truth - mean), np.nan))

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from summands import lock, plan
 
+# The run's standard error, once a job's own goes to its log.
+_console: int | None = None
+
 
 def start(log: str, study: str) -> None:
     """Begin a job.
@@ -24,6 +27,8 @@ def start(log: str, study: str) -> None:
         Name of the study, whose folder the job keeps locked until it ends.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
+    global _console
+    _console = os.dup(2)
     target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -31,6 +36,13 @@ def start(log: str, study: str) -> None:
     os.dup2(target, 2)
     os.close(target)
     lock.share(plan.results(study))
+
+
+def warn(message: str) -> None:
+    """Write one line to the log and to where the run's own output goes."""
+    say(message)
+    if _console is not None:
+        os.write(_console, f"summands: {message}\n".encode())
 
 
 def say(message: str) -> None:

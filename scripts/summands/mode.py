@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
 from summands.cells import Cells
 from summands.fitting import Problem
+from summands.information import gram, sums
 from summands.levels import Levels
 
 Array = NDArray[np.float64]
@@ -64,7 +64,7 @@ def find(problem: Problem, cells: Cells, iterations: int = 60) -> Mode:
     levels = problem.levels
     members, k = cells.members, levels.contributors
     n = cells.n.astype(float)
-    rows = _sums(members, n, k)
+    rows = sums(members, n, k)
     basis = mean_basis(levels)
     prior_scales = np.append(problem.intercept_sd, np.full(k, problem.mu_sd))
     prior = basis.T @ (basis / prior_scales[:, None] ** 2)
@@ -78,8 +78,8 @@ def find(problem: Problem, cells: Cells, iterations: int = 60) -> Mode:
 
     def regress(v: Array) -> tuple[Array, Array, Array]:
         weight = n / v
-        precision = to_basis.T @ _gram(members, weight, k) @ to_basis + prior
-        target = to_basis.T @ _sums(members, weight * (cells.mean - origin), k)
+        precision = to_basis.T @ gram(members, weight, k) @ to_basis + prior
+        target = to_basis.T @ sums(members, weight * (cells.mean - origin), k)
         target[0] -= origin / problem.intercept_sd**2
         root = scipy.linalg.cholesky(precision, lower=True)
         beta = scipy.linalg.cho_solve((root, True), target)
@@ -94,17 +94,15 @@ def find(problem: Problem, cells: Cells, iterations: int = 60) -> Mode:
 
     _, _, residual = regress(np.full(len(n), max(np.var(cells.mean), 1e-300)))
     total = max(residual.sum() / n.sum(), 1e-280)
-    spread = np.where(
-        rows > 0, _sums(members, residual, k) / np.maximum(rows, 1), total
-    )
+    spread = np.where(rows > 0, sums(members, residual, k) / np.maximum(rows, 1), total)
     log_s = np.log(np.maximum(spread, 1e-3 * total) / levels.count)
     for _ in range(iterations):
         s = np.exp(log_s)
         v = s[members].sum(axis=1)
         _, _, residual = regress(v)
         pull = log_precision * (log_s - log_mean)
-        slope = s * _sums(members, 0.5 * (residual / v - n) / v, k) - pull
-        information = 0.5 * _gram(members, n / v**2, k)
+        slope = s * sums(members, 0.5 * (residual / v - n) / v, k) - pull
+        information = 0.5 * gram(members, n / v**2, k)
         curvature = s[:, None] * information * s + log_precision * np.eye(k)
         step = scipy.linalg.solve(curvature, slope, assume_a="pos")
         step *= min(1.0, 3.0 / np.abs(step).max(initial=1e-300))
@@ -126,31 +124,10 @@ def find(problem: Problem, cells: Cells, iterations: int = 60) -> Mode:
         means,
         mean_root,
         s,
-        0.5 * _gram(members, n / v**2, k),
+        0.5 * gram(members, n / v**2, k),
         rows,
-        np.where(rows > 0, _sums(members, n * v, k) / np.maximum(rows, 1), v.mean()),
+        np.where(rows > 0, sums(members, n * v, k) / np.maximum(rows, 1), v.mean()),
     )
-
-
-@numba.njit(cache=True)
-def _gram(members: NDArray[np.int64], weight: Array, count: int) -> Array:
-    """Z' diag(weight) Z, for the members of the cells, shape (K, K)."""
-    gram = np.zeros((count, count))
-    for c in range(len(members)):
-        for i in range(members.shape[1]):
-            for j in range(members.shape[1]):
-                gram[members[c, i], members[c, j]] += weight[c]
-    return gram
-
-
-@numba.njit(cache=True)
-def _sums(members: NDArray[np.int64], weight: Array, count: int) -> Array:
-    """Z' weight, shape (K,)."""
-    sums = np.zeros(count)
-    for c in range(len(members)):
-        for j in range(members.shape[1]):
-            sums[members[c, j]] += weight[c]
-    return sums
 
 
 def mean_basis(levels: Levels) -> Array:

@@ -17,9 +17,6 @@ from numpy.typing import NDArray
 
 from summands.fitting import Problem
 
-# Slice steps a pair of levels: each starts where the last one ended.
-STEPS = 2
-
 
 def mix(
     problem: Problem, variance: NDArray[np.float64], seed: int, sweeps: int = 2
@@ -95,43 +92,40 @@ def _mix(draws, ends, mean, precision, sweeps, rng):  # type: ignore[no-untyped-
                     t = math.log(low / high)
                     if not abs(t) < widest:
                         continue
-                    for _ in range(STEPS):
-                        here = (
-                            _log_prior(s, ends[a], ends[a + 1], d, mean, precision)
-                            + _log_prior(s, ends[b], ends[b + 1], -d, mean, precision)
-                            - abs(t)
-                            - 2.0 * math.log1p(math.exp(-abs(t)))
-                        )
-                        height = here + math.log(1.0 - rng.random())
-                        left, right = -widest, widest
-                        while True:
-                            candidate = left + (right - left) * rng.random()
-                            # The smaller end is computed, not the difference of ends.
-                            e = math.exp(-abs(candidate))
-                            if candidate < 0:
-                                shift = span * e / (1.0 + e) - low
-                            else:
-                                shift = high - span * e / (1.0 + e)
-                            there = (
-                                _log_prior(
-                                    s, ends[a], ends[a + 1], shift, mean, precision
-                                )
-                                + _log_prior(
-                                    s, ends[b], ends[b + 1], -shift, mean, precision
-                                )
-                                - abs(candidate)
-                                - 2.0 * math.log1p(e)
+                    here = (
+                        _log_prior(s, ends[a], ends[a + 1], d, mean, precision)
+                        + _log_prior(s, ends[b], ends[b + 1], -d, mean, precision)
+                        - abs(t)
+                        - 2.0 * math.log1p(math.exp(-abs(t)))
+                    )
+                    height = here + math.log(1.0 - rng.random())
+                    left, right = -widest, widest
+                    while True:
+                        candidate = left + (right - left) * rng.random()
+                        # The smaller end is computed, not the difference of ends.
+                        e = math.exp(-abs(candidate))
+                        if candidate < 0:
+                            shift = span * e / (1.0 + e) - low
+                        else:
+                            shift = high - span * e / (1.0 + e)
+                        there = (
+                            _log_prior(s, ends[a], ends[a + 1], shift, mean, precision)
+                            + _log_prior(
+                                s, ends[b], ends[b + 1], -shift, mean, precision
                             )
-                            if there >= height:
-                                t = candidate
-                                d = shift
-                                break
-                            if candidate < t:
-                                left = candidate
-                            else:
-                                right = candidate
-                            if right - left < 1e-12:
-                                break
+                            - abs(candidate)
+                            - 2.0 * math.log1p(e)
+                        )
+                        if there >= height:
+                            t = candidate
+                            d = shift
+                            break
+                        if candidate < t:
+                            left = candidate
+                        else:
+                            right = candidate
+                        if right - left < 1e-12:
+                            break
                     for k in range(ends[a], ends[a + 1]):
                         s[k] += d
                     for k in range(ends[b], ends[b + 1]):

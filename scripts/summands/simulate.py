@@ -86,7 +86,9 @@ def draw_truth(design: Design, seed: int, replicate: int) -> Truth:
     sigma = rng.lognormal(
         design.log_sigma_mean, design.log_sigma_sd, levels.contributors
     )
-    return Truth(0.0, levels.centre(mu), sigma)
+    # Normal(0, 0) is 0, and comes last: coefficients do not depend on it.
+    intercept = float(rng.normal(0.0, design.intercept_sd))
+    return Truth(intercept, levels.centre(mu), sigma)
 
 
 def draw_blocks(

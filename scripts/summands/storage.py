@@ -149,13 +149,24 @@ def read_cells(path: str | Path, levels: Levels) -> Iterator[Cells]:
             )
 
 
-def truth_table(levels: Levels, truth: Truth, replicate: int) -> pa.Table:
-    """Truth of a replicate as a table, one row per quantity of `estimands.index`."""
+def truth_table(
+    levels: Levels, truth: Truth, bound: np.ndarray, replicate: int
+) -> pa.Table:
+    """Truth of a replicate as a table, one row per quantity of `estimands.index`.
+
+    Parameters
+    ----------
+    levels : Levels
+    truth : Truth
+    bound : ndarray, shape (P,)
+        See `summands.information.standard_errors`.
+    replicate : int
+    """
     values = estimands.evaluate(levels, truth.intercept, truth.mu, truth.sigma)
     return pa.table(
         {"replicate": pa.array(np.full(len(values), replicate, dtype=np.int32))}
         | names_columns(levels)
-        | {"truth": pa.array(values)}
+        | {"truth": pa.array(values), "bound": pa.array(bound)}
     )
 
 
@@ -181,14 +192,17 @@ def names_columns(levels: Levels, repeat: int = 1) -> dict[str, pa.Array]:
     }
 
 
-def read_truth(path: str | Path) -> np.ndarray:
+def read_truth(path: str | Path) -> dict[str, np.ndarray]:
     """Read the truths of a batch.
 
     Returns
     -------
-    ndarray, shape (R, P)
-        In the order of the replicates and of `estimands.index`.
+    dict of str to ndarray, each of shape (R, P)
+        "truth" and "bound", in the order of the replicates and of `estimands.index`.
     """
-    table = pq.read_table(path, columns=["replicate", "truth"])
+    table = pq.read_table(path, columns=["replicate", "truth", "bound"])
     replicates = len(np.unique(table["replicate"].to_numpy()))
-    return table["truth"].to_numpy().reshape(replicates, -1)
+    return {
+        name: table[name].to_numpy().reshape(replicates, -1)
+        for name in ("truth", "bound")
+    }

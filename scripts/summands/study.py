@@ -49,6 +49,16 @@ class Study:
     estimators: dict[str, dict[str, Any]]
     resolved: dict[str, Any]
 
+    @property
+    def with_fixed_truth(self) -> bool:
+        """Whether a design has one truth for all replicates."""
+        return any(design.truth == "fixed" for design in self.designs.values())
+
+    @property
+    def with_drawn_truth(self) -> bool:
+        """Whether a design draws its truths from the prior."""
+        return any(design.truth == "drawn" for design in self.designs.values())
+
 
 def schema() -> dict[str, Any]:
     """JSON schema of a study file, with the options of every estimator."""

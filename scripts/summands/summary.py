@@ -4,13 +4,32 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from summands import estimands
+
+# Replicates from which on a calibration verdict is worth something: see README.md.
+ENOUGH_TO_CALIBRATE = 500
+
+
+@dataclass
+class OfEstimator:
+    """What is counted for one estimator."""
+
+    fits: int = 0
+    converged: int = 0
+    failed: int = 0
+    seconds: float = 0.0
+    first_error: str = ""
+    metrics: dict[tuple[str, str], list[float]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    verdicts: dict[str, bool] = field(default_factory=dict)
+    fewest_ranked: int = 0
 
 
 @dataclass
@@ -19,37 +38,62 @@ class Totals:
 
     estimates: int = 0
     metrics: int = 0
-    fits: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    converged: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    failed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    errors: dict[str, str] = field(default_factory=dict)
-    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
-    pooled: dict[tuple[str, str, str], list[float]] = field(
-        default_factory=lambda: defaultdict(list)
+    parameters_calibrated: int = 0
+    estimators: dict[str, OfEstimator] = field(
+        default_factory=lambda: defaultdict(OfEstimator)
     )
+    sigma_unidentified: bool = False
+    gaps: dict[str, int] = field(default_factory=dict)
 
-    def add(self, estimator: str, parts: Mapping[str, pa.Table]) -> None:
+    def add_fits(
+        self, design: str, estimator: str, estimates: pa.Table, fits: pa.Table
+    ) -> None:
         """Count one design of one estimator.
 
         Parameters
         ----------
-        estimator : str
-        parts : mapping of str to pyarrow.Table
-            Its "estimates", "fits" and "recovery".
+        design, estimator : str
+        estimates, fits : pyarrow.Table
+            Rows of the tables of those names.
         """
-        self.estimates += parts["estimates"].num_rows
-        self.metrics += parts["recovery"].num_rows
-        for fit in parts["fits"].to_pylist():
-            self.fits[estimator] += 1
-            self.converged[estimator] += fit["converged"]
-            self.failed[estimator] += fit["error"] is not None
-            if fit["error"] is not None:
-                self.errors.setdefault(estimator, fit["error"])
-            self.seconds[estimator].append(fit["seconds"])
-        for row in parts["recovery"].to_pylist():
+        self.estimates += estimates.num_rows
+        total = self.estimators[estimator]
+        total.fits += fits.num_rows
+        total.converged += pc.sum(fits["converged"]).as_py()
+        errors = fits["error"].drop_null()
+        total.failed += len(errors)
+        if len(errors) and not total.first_error:
+            total.first_error = errors[0].as_py()
+        total.seconds += pc.sum(fits["seconds"]).as_py()
+        lost = estimates.filter(pc.invert(estimates["identified"]))
+        sigma = pc.equal(lost["parameter"], "sigma")
+        self.sigma_unidentified |= bool(pc.any(sigma).as_py())
+        of_means = lost.filter(pc.equal(lost["parameter"], "mu"))
+        if of_means.num_rows:
+            self.gaps[design] = len(of_means["replicate"].unique())
+
+    def add_metrics(self, recovery: pa.Table) -> None:
+        """Count the metrics of one design, rows of recovery.parquet."""
+        self.metrics += recovery.num_rows
+        for row in recovery.to_pylist():
             if row["gate"] == "all":
-                key = (estimator, row["parameter"], row["metric"])
-                self.pooled[key].append(row["value"])
+                of_estimator = self.estimators[row["estimator"]].metrics
+                of_estimator[row["parameter"], row["metric"]].append(row["value"])
+
+    def add_calibration(self, calibration: pa.Table) -> None:
+        """Count the verdict on one design and estimator, rows of calibration.parquet.
+
+        Parameters
+        ----------
+        calibration : pyarrow.Table
+            May be empty.
+        """
+        self.parameters_calibrated += calibration.num_rows
+        for row in calibration.to_pylist()[:1]:
+            total = self.estimators[row["estimator"]]
+            few = total.fewest_ranked or row["replicates"]
+            total.fewest_ranked = min(few, row["replicates"])
+            total.verdicts[row["design"]] = row["verdict"] == "passed"
 
     def text(self, study: str, designs: int) -> str:
         """Write the summary.
@@ -64,48 +108,117 @@ class Totals:
         Returns
         -------
         str
-            A line per table, then a row per estimator and parameter. RMSE and
-            coverage are pooled over designs and levels, each with equal weight.
+            A line per table; the share of fits that converged; what the data do not
+            determine; verdicts on calibration; a row per estimator and parameter with
+            metrics pooled over designs and levels, each with equal weight.
         """
-        fits = sum(self.fits.values())
-        converged = sum(self.converged.values())
-        failed = sum(self.failed.values())
-        lines = [
+        lines = [*self._tables(study, designs), "", *self._convergence()]
+        for part in (self._identification(), self._calibration()):
+            lines += ["", *part] if part else []
+        return "\n".join([*lines, "", *self._recovery()]) + "\n"
+
+    def _tables(self, study: str, designs: int) -> list[str]:
+        fits = sum(total.fits for total in self.estimators.values())
+        converged = sum(total.converged for total in self.estimators.values())
+        failed = sum(total.failed for total in self.estimators.values())
+        return [
             f"Study {study}: results/{study}/",
-            f"  designs.parquet    {_count(designs, 'design')}",
-            f"  estimates.parquet  {_count(self.estimates, 'estimate')}",
-            f"  fits.parquet       {_count(fits, 'fit')}, {converged:,} converged, "
+            f"  designs.parquet      {_count(designs, 'design')}",
+            f"  estimates.parquet    {_count(self.estimates, 'estimate')}",
+            f"  fits.parquet         {_count(fits, 'fit')}, {converged:,} converged, "
             f"{failed:,} failed",
-            f"  recovery.parquet   {_count(self.metrics, 'metric')}",
-            *(
-                f"  {self.failed[name]:,} of {self.fits[name]:,} fits by {name} "
-                f"failed, the first with {error}"
-                for name, error in self.errors.items()
-            ),
-            "",
-            "Pooled over designs and levels:",
-            f"{'estimator':<16}{'parameter':<20}{'RMSE':>9}{'95 % coverage':>15}"
-            f"{'seconds a fit':>15}{'converged':>11}",
+            f"  recovery.parquet     {_count(self.metrics, 'metric')}",
+            "  calibration.parquet  "
+            + _count(self.parameters_calibrated, "parameter tested"),
         ]
-        for estimator, count in self.fits.items():
-            last = f"{np.mean(self.seconds[estimator]):>15.3f}"
-            last += f"{self.converged[estimator] / count:>11.1%}"
-            label = estimator
+
+    def _convergence(self) -> list[str]:
+        lines = [
+            f"{'estimator':<22}{'fits':>8}{'converged':>11}{'failed':>8}"
+            f"{'seconds a fit':>15}"
+        ]
+        for name, total in self.estimators.items():
+            lines.append(
+                f"{name:<22}{total.fits:>8,}{total.converged / total.fits:>11.1%}"
+                f"{total.failed:>8,}{total.seconds / total.fits:>15.3f}"
+            )
+            if total.failed:
+                lines.append(f"  the first of them failed with {total.first_error}")
+        return lines
+
+    def _identification(self) -> list[str]:
+        lines = []
+        if self.sigma_unidentified:
+            lines += [
+                "A single sigma (marked *) is not determined by the data: what one "
+                "level loses in",
+                "variance another can gain. Its estimate rests on the prior; "
+                "set_lower and set_upper in",
+                "estimates.parquet hold every value that fits the data equally well. "
+                "Contrasts of",
+                "variance within a level and the total variance are determined.",
+            ]
+        for design, count in self.gaps.items():
+            lines.append(
+                f"{design}: in {_count(count, 'data set')} some contributors do not "
+                "meet the others, their means are not determined."
+            )
+        return lines
+
+    def _calibration(self) -> list[str]:
+        lines = []
+        for name, total in self.estimators.items():
+            if not total.verdicts:
+                continue
+            line = (
+                f"Calibration of {name}: {sum(total.verdicts.values()):,} of "
+                f"{_count(len(total.verdicts), 'design')} passed"
+            )
+            if total.fewest_ranked < ENOUGH_TO_CALIBRATE:
+                line += (
+                    f"; with {_count(total.fewest_ranked, 'replicate')} only gross "
+                    f"errors show, {ENOUGH_TO_CALIBRATE} are recommended"
+                )
+            lines.append(line + ".")
+            lines += [
+                f"  failed: {design}"
+                for design, passed in total.verdicts.items()
+                if not passed
+            ]
+        return lines
+
+    def _recovery(self) -> list[str]:
+        lines = [
+            "Pooled over designs and levels, all fits:",
+            f"{'estimator':<22}{'parameter':<20}{'RMSE':>9}{'/ bound':>9}"
+            f"{'95 % coverage':>15}",
+        ]
+        for name, total in self.estimators.items():
+            label = name
             for parameter in estimands.PARAMETERS:
-                squares = np.square(self.pooled[estimator, parameter, "rmse"])
+                squares = np.square(total.metrics[parameter, "rmse"])
                 if not squares.size:
                     continue
-                covered = self.pooled[estimator, parameter, "coverage_95"]
-                coverage = f"{np.mean(covered):.1%}" if covered else "-"
+                ratios = total.metrics[parameter, "rmse_over_bound"]
+                covered = total.metrics[parameter, "coverage_95"]
+                starred = parameter == "sigma" and self.sigma_unidentified
+                mark = " *" if starred else ""
                 lines.append(
-                    f"{label:<16}{parameter:<20}{math.sqrt(squares.mean()):>9.3f}"
-                    f"{coverage:>15}{last}"
+                    f"{label:<22}{parameter + mark:<20}"
+                    f"{math.sqrt(squares.mean()):>9.3f}"
+                    f"{f'{np.mean(ratios):.2f}' if ratios else '-':>9}"
+                    f"{f'{np.mean(covered):.1%}' if covered else '-':>15}"
                 )
-                label = last = ""
-            if last:
-                lines.append(f"{label:<45}{'-':>15}{last}")
-        return "\n".join(lines) + "\n"
+                label = ""
+        return [
+            *lines,
+            "/ bound: RMSE over the smallest that unbiased estimates can have "
+            "(fixed truths only).",
+        ]
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+    if number == 1:
+        return f"1 {noun}"
+    head, *rest = noun.split(" ", 1)
+    return " ".join([f"{number:,} {head}s", *rest])

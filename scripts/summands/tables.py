@@ -28,6 +28,7 @@ DESIGNS = _schema(
     ("mu_sd", pa.float64(), "standard deviation of mu"),
     ("log_sigma_mean", pa.float64(), "mean of log sigma"),
     ("log_sigma_sd", pa.float64(), "standard deviation of log sigma"),
+    ("intercept_sd", pa.float64(), "standard deviation of the intercept"),
     ("truth", pa.string(), "drawn: anew for every replicate; fixed: one for all"),
     ("replicates", pa.int32(), "number of replicates"),
 )
@@ -52,6 +53,25 @@ ESTIMATES = _schema(
     ("lower_95", pa.float64(), "lower end of the central 95 % interval"),
     ("upper_95", pa.float64(), "upper end of the central 95 % interval"),
     ("identified", pa.bool_(), "whether the data alone determine the quantity"),
+    (
+        "set_lower",
+        pa.float64(),
+        "lower end of sigma's identified set: the values of sigma that fit the "
+        "estimated contrasts and total equally well",
+    ),
+    ("set_upper", pa.float64(), "upper end of that set"),
+    (
+        "bound",
+        pa.float64(),
+        "smallest standard error of an unbiased estimator (Cramér-Rao bound at the "
+        "truth); null where not identified",
+    ),
+    (
+        "crps",
+        pa.float64(),
+        "continuous ranked probability score of the posterior, or of a normal "
+        "distribution with the estimate and sd",
+    ),
     ("ess_bulk", pa.float64(), "bulk effective sample size"),
     ("ess_tail", pa.float64(), "tail effective sample size"),
     ("rhat", pa.float64(), "rank-normalised split R-hat"),
@@ -69,15 +89,22 @@ FITS = _schema(
     ("max_rhat", pa.float64(), "largest R-hat of all quantities"),
     ("min_ess_bulk", pa.float64(), "smallest bulk effective sample size"),
     ("min_ess_tail", pa.float64(), "smallest tail effective sample size"),
+    ("min_ebfmi", pa.float64(), "smallest E-BFMI of a chain"),
     (
         "converged",
         pa.bool_(),
-        "R-hat < 1.01, both effective sample sizes at least 400 and no divergence "
-        "for draws; else the estimator's own criterion",
+        "R-hat < 1.01, both effective sample sizes at least 400, no divergence and "
+        "E-BFMI at least 0.3 for draws; else the estimator's own criterion",
     ),
     ("error", pa.string(), "why the fit failed, null if it did not"),
     ("parametrisation", pa.string(), "coordinates that a sampler moved in"),
     ("attempts", pa.int32(), "times a data set was sampled until it converged"),
+    (
+        "log_likelihood_rank",
+        pa.int32(),
+        "number of thinned draws with a log likelihood below that of the truth",
+    ),
+    ("log_likelihood_rank_of", pa.int32(), "number of thinned draws"),
 )
 
 RECOVERY = _schema(
@@ -92,11 +119,33 @@ RECOVERY = _schema(
     ("gate", pa.string(), "all fits, or the converged ones"),
 )
 
+CALIBRATION = _schema(
+    ("design", pa.string(), "id of the design"),
+    ("estimator", pa.string(), "name of the estimator"),
+    ("parameter", pa.string(), "as in estimates.parquet, or log_likelihood"),
+    ("replicates", pa.int32(), "truths that were ranked"),
+    ("rank_of", pa.int32(), "draws that each was ranked among"),
+    ("quantities", pa.int32(), "contributors of all levels that were ranked"),
+    (
+        "p_value",
+        pa.float64(),
+        "smallest p-value of a test that a quantity's ranks are uniform",
+    ),
+    (
+        "p_adjusted",
+        pa.float64(),
+        "the same, adjusted by Holm's method for all quantities of the design",
+    ),
+    ("calibrated", pa.bool_(), "whether p_adjusted is at least 0.01"),
+    ("verdict", pa.string(), "passed, if that holds for every parameter, or failed"),
+)
+
 SCHEMAS: Mapping[str, pa.Schema] = {
     "designs": DESIGNS,
     "estimates": ESTIMATES,
     "fits": FITS,
     "recovery": RECOVERY,
+    "calibration": CALIBRATION,
 }
 
 
@@ -106,10 +155,11 @@ def designs(designs: Mapping[str, Design], replicates: int) -> pa.Table:
         [
             {"design": name, "replicates": replicates}
             | {
-                key: value
-                for key, value in design.content.items()
-                if key in DESIGNS.names
+                key: getattr(design, key)
+                for key in DESIGNS.names
+                if key not in ("design", "levels", "replicates")
             }
+            | {"levels": list(design.levels.sizes)}
             for name, design in designs.items()
         ],
         DESIGNS,
@@ -122,7 +172,7 @@ def estimates(
     levels: Levels,
     replicates: Sequence[int],
     fits: Sequence[Fit],
-    truth: np.ndarray | None,
+    truth: Mapping[str, np.ndarray],
     identified: Sequence[np.ndarray],
 ) -> pa.Table:
     """Tabulate the estimates of some replicates, P rows each.
@@ -133,7 +183,8 @@ def estimates(
     levels : Levels
     replicates : sequence of int, length R
     fits : sequence of Fit, length R
-    truth : ndarray of shape (R, P), or None
+    truth : mapping of str to ndarray, each of shape (R, P)
+        "truth" and "bound", see `summands.storage.read_truth`; empty for observed data.
     identified : sequence of R ndarrays of bool, each of shape (P,)
 
     Returns
@@ -147,9 +198,10 @@ def estimates(
         "design": _constant(design, total),
         "replicate": np.repeat(np.asarray(replicates, dtype=np.int32), size),
         "estimator": _constant(estimator, total),
-        "truth": _nullable(np.full(total, np.nan) if truth is None else truth.ravel()),
         "identified": np.concatenate(identified),
     } | storage.names_columns(levels, len(fits))
+    for name in ("truth", "bound"):
+        columns[name] = _nullable(truth.get(name, np.full(total, np.nan)).ravel())
     for name in ESTIMATES.names:
         if name not in columns:
             values = np.concatenate([getattr(fit, name) for fit in fits])

@@ -5,13 +5,14 @@ from benchmarks import contenders
 from summands import model
 from summands.cells import collapse
 from summands.design import Design
+from summands.fitting import Problem
 from summands.levels import Levels
 
 
 def test_the_row_level_model_is_the_same_model():
     """What the benchmark compares with has the same density, up to a constant."""
     design = Design(Levels.of([1, 3]), 200)
-    problem = contenders.problem_of(design)
+    problem = Problem.of(design)
     (rows,) = contenders.data_sets(design, 1)
     cells = collapse(rows)
     by_rows = contenders.row_level_model(problem, rows)

@@ -1,7 +1,12 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
-from summands import calibration
+from summands import calibration, tables
+from summands.design import Design
+from summands.fitting import Fit
+from summands.levels import Levels
 
 
 def test_false_alarms_are_as_frequent_as_they_claim():
@@ -31,3 +36,59 @@ def test_wrong_ranks_are_seen(wrong):
 def test_holm_is_its_definition():
     adjusted = calibration.holm(np.array([0.01, 0.04, 0.03, 0.5]))
     assert adjusted == pytest.approx([0.04, 0.09, 0.09, 0.5])
+
+
+@pytest.mark.parametrize("count", [60, 500])
+def test_the_band_holds_what_the_test_lets_pass(count):
+    """Two routes to one verdict: leaving the band, and a small p-value."""
+    rng = np.random.default_rng(3)
+    level = 0.05
+    points, lower, upper = calibration.band(count, 99, level)
+    left = 0
+    for _ in range(400):
+        ranks = rng.integers(0, 100, count)
+        share = (ranks[:, None] < np.arange(1, 100)).mean(axis=0)
+        outside = ((share < lower - 1e-12) | (share > upper + 1e-12)).any()
+        left += outside
+        p_value = calibration.uniformity(ranks, 99)
+        # On the edge itself the two may differ, by what the simulated null resolves.
+        if abs(p_value - level) > 0.01:
+            assert outside == (p_value < level)
+    assert left / 400 == pytest.approx(level, abs=0.035)
+    assert points[0] == 0.01
+
+
+def test_a_verdict_needs_drawn_truths_and_draws():
+    design = Design(Levels.of([1, 2]), 50)
+    fixed = dataclasses.replace(design, truth="fixed")
+    size = 3 * 3 + 2
+    fits = [Fit(size, seconds=0.1) for _ in range(4)]
+    for number, fit in enumerate(fits):
+        fit.rank = np.full(size, float(number))
+        fit.rank_of = np.full(size, 99.0)
+        fit.log_likelihood_rank = number
+    fits[3] = Fit(size, seconds=0.1, error="it broke")
+    known = {"truth": np.ones((4, size))}
+    identified = [np.ones(size, bool)] * 4
+
+    def found(design, fits):
+        pair = (
+            tables.estimates(
+                "d", "e", design.levels, range(4), fits, known, identified
+            ),
+            tables.fits("d", "e", range(4), fits),
+        )
+        return calibration.calibration("d", design, "e", *pair)
+
+    table = found(design, fits)
+    assert table.schema.equals(tables.CALIBRATION)
+    rows = {row["parameter"]: row for row in table.to_pylist()}
+    assert set(rows) == {
+        *("intercept", "mu", "sigma", "variance_contrast", "total_variance"),
+        "log_likelihood",
+    }
+    assert rows["sigma"]["replicates"] == 3
+    assert rows["sigma"]["quantities"] == 3
+    assert rows["mu"]["quantities"] == 2  # that of the contributor alone is 0
+    assert found(fixed, fits).num_rows == 0
+    assert found(design, [Fit(size, seconds=0.1) for _ in range(4)]).num_rows == 0

@@ -31,16 +31,19 @@ def coefficients(seed=0, chains=4, length=1000):
     )
 
 
-def draws_of(intercept, mu, sigma, diverging=None):
-    if diverging is None:
-        diverging = np.zeros(intercept.shape, bool)
+def draws_of(intercept, mu, sigma, **statistics):
+    rng = np.random.default_rng(1)
+    statistics = {
+        "diverging": np.zeros(intercept.shape, bool),
+        "energy": rng.normal(size=intercept.shape),
+    } | statistics
     values = estimands.evaluate(DESIGN.levels, intercept, mu, sigma)
     return Draws(
         intercept,
         mu,
         sigma,
-        {"diverging": diverging},
-        diagnostics.diagnose(DESIGN.levels, values, diverging),
+        statistics,
+        diagnostics.diagnose(DESIGN.levels, values, statistics),
         gradients=17,
         parametrisation="straight",
         attempts=2,
@@ -48,8 +51,9 @@ def draws_of(intercept, mu, sigma, diverging=None):
 
 
 def fit_of(result, **options):
+    _, cells, _ = data_set()
     return fitting.fit(
-        lambda *arguments: result, None, PROBLEM, {}, 0, progress=str, **options
+        lambda *arguments: result, cells, PROBLEM, {}, 0, progress=str, **options
     )
 
 
@@ -79,28 +83,37 @@ def test_draws_are_summarised_by_their_moments_and_quantiles():
 def diverged(intercept, mu, sigma):
     diverging = np.zeros(intercept.shape, bool)
     diverging[2, 5] = True
-    return intercept, mu, sigma, diverging
+    return draws_of(intercept, mu, sigma, diverging=diverging)
+
+
+def short_of_energy(intercept, mu, sigma):
+    """The energy of one chain changes little from draw to draw: a random walk."""
+    energy = np.random.default_rng(1).normal(size=intercept.shape)
+    energy[2] = np.cumsum(energy[2])
+    return draws_of(intercept, mu, sigma, energy=energy)
 
 
 def stuck(intercept, mu, sigma):
     intercept[1] += 3.0
-    return intercept, mu, sigma
+    return draws_of(intercept, mu, sigma)
 
 
 def correlated(intercept, mu, sigma):
-    return intercept, np.repeat(mu[:, ::50], 50, axis=1), sigma
+    return draws_of(intercept, np.repeat(mu[:, ::50], 50, axis=1), sigma)
 
 
 def thin_tails(intercept, mu, sigma):
     """Excursions that all happen in one stretch of each chain: tails do not mix."""
     intercept[:, :50] += 5.0
-    return intercept, mu, sigma
+    return draws_of(intercept, mu, sigma)
 
 
-@pytest.mark.parametrize("fault", [diverged, stuck, correlated, thin_tails])
+@pytest.mark.parametrize(
+    "fault", [diverged, short_of_energy, stuck, correlated, thin_tails]
+)
 def test_each_convergence_criterion_can_fail(fault):
     assert fit_of(draws_of(*coefficients())).converged
-    fit = fit_of(draws_of(*fault(*coefficients())))
+    fit = fit_of(fault(*coefficients()))
     assert not fit.converged
     assert fit.error is None
 
@@ -156,10 +169,10 @@ def test_ranks_of_a_draw_from_the_posterior_are_uniform():
             levels.centre(rng.normal(size=levels.contributors)),
             rng.lognormal(size=levels.contributors),
         )
-        fit = fitting.Fit(SIZE)
-        fitting._rank(fit, draws, levels, truth, rng)
+        fit = fit_of(draws, truth=truth, tie_breaker=rng)
         assert (fit.rank_of == fitting.RANKED_DRAWS).all()
-        ranks.append(fit.rank)
+        assert fit.log_likelihood_rank_of == fitting.RANKED_DRAWS
+        ranks.append([*fit.rank, fit.log_likelihood_rank])
     # mu of a contributor alone in its level is 0 in every draw: ties at random.
     for column in np.array(ranks).T:
         assert column.min() >= 0
@@ -169,7 +182,13 @@ def test_ranks_of_a_draw_from_the_posterior_are_uniform():
 
 
 def test_every_estimator_keeps_its_contract():
-    assert names() == ["bayesian_ridge", "nutpie"]
+    assert names() == [
+        "bayesian_ridge",
+        "homoscedastic",
+        "least_squares",
+        "maximum_likelihood",
+        "nutpie",
+    ]
     for name in names():
         module = load(name)
         assert module.READS in ("rows", "cells")
@@ -230,7 +249,7 @@ def test_nutpie_finds_the_posterior_that_importance_sampling_finds():
     """Two routes to one posterior: NUTS, and the prior weighted by the likelihood."""
     design = Design(Levels.of([1, 2]), 12)
     problem = Problem(design.levels, 1.0, 0.0, 0.7, intercept_sd=1.0)
-    _, cells, _ = data_set(design)
+    _, cells, _ = data_set(design, 1)
     fit = fitting.fit(
         nutpie.estimate, cells, problem, options_of(nutpie, draws=4000), 3
     )
@@ -247,6 +266,9 @@ def test_nutpie_finds_the_posterior_that_importance_sampling_finds():
     variance = (sigma[:, cells.members] ** 2).sum(axis=2)
     residual = cells.sum_of_squares + cells.n * (cells.mean - mean) ** 2
     log_weight = -0.5 * (cells.n * np.log(variance) + residual / variance).sum(axis=1)
+    assert log_weight[:9] == pytest.approx(
+        cells.log_likelihood(intercept[:9], mu[:9], sigma[:9] ** 2)
+    )
     weight = np.exp(log_weight - log_weight.max())
     weight /= weight.sum()
     effective = 1 / (weight**2).sum()
@@ -275,3 +297,52 @@ def test_nutpie_draws_do_not_depend_on_the_data_set_before(backend):
     assert (alone.sigma == after.sigma).all()
     assert (alone.mu == after.mu).all()
     assert alone.gradients == after.gradients
+
+
+def test_scores_of_draws_and_of_normals_are_integrals():
+    """CRPS is the integral of (F(x) - 1[x >= truth])^2: by quadrature, for both."""
+    rng = np.random.default_rng(0)
+    x = np.linspace(-30, 30, 600_001)
+    step = x[1] - x[0]
+    for truth in (-1.3, 0.2, 4.0):
+        heaviside = x >= truth
+        expected = ((stats.norm.cdf(x, 0.5, 1.7) - heaviside) ** 2).sum() * step
+        found = fitting.normal_crps(*np.array([[0.5], [1.7], [truth]]))
+        assert found[0] == pytest.approx(expected, rel=1e-4)
+        draws = np.sort(rng.gamma(2.0, 1.0, 300))
+        share = np.searchsorted(draws, x, side="right") / 300
+        expected = ((share - heaviside) ** 2).sum() * step
+        found = fitting.draws_crps(draws[None, :], np.array([truth]))
+        assert found[0] == pytest.approx(expected, rel=1e-3)
+    without_spread = fitting.normal_crps(np.array([2.0]), np.zeros(1), np.array([5.0]))
+    assert without_spread == pytest.approx([3.0])
+    unknown = np.array([np.nan])
+    assert np.isnan(fitting.normal_crps(unknown, unknown, np.ones(1))).all()
+
+
+def test_scores_and_sets_reach_every_estimator_that_can_have_them():
+    rows, cells, truth = data_set()
+    index = estimands.index(DESIGN.levels)
+    for name in names():
+        module = load(name)
+        data = cells if module.READS == "cells" else rows
+        fit = fitting.fit(
+            module.estimate,
+            data,
+            PROBLEM,
+            options_of(module),
+            0,
+            truth=truth,
+            tie_breaker=np.random.default_rng(0),
+            progress=str,
+        )
+        assert fit.error is None, fit.error
+        assert fit.converged
+        has_spread = ~np.isnan(fit.sd)
+        assert (np.isnan(fit.crps) == ~has_spread).all()
+        has_set = not np.isnan(fit.estimate[index.where("variance_contrast")]).any()
+        sigma = index.where("sigma")
+        assert np.isfinite(fit.set_lower[sigma]).all() == has_set
+        assert np.isnan(fit.set_upper[~sigma]).all()
+        if has_set:
+            assert (fit.set_lower[sigma] < fit.set_upper[sigma]).all()

@@ -55,52 +55,6 @@ def test_estimands_are_their_definitions(sizes, seed):
     assert found["total_variance", -1, -1] == pytest.approx(total)
 
 
-def crossed(levels: Levels) -> np.ndarray:
-    """Indicators of the full crossing of all contributors."""
-    grid = np.stack(
-        [axis.ravel() for axis in np.meshgrid(*map(np.arange, levels.sizes))], axis=1
-    )
-    z = np.zeros((len(grid), levels.contributors))
-    np.put_along_axis(z, grid + levels.offsets, 1.0, axis=1)
-    return z
-
-
-@given(st.lists(st.integers(1, 4), min_size=1, max_size=4))
-def test_crossed_levels_identify_all_but_single_sigmas(sizes):
-    levels = Levels.of(sizes)
-    identified = estimands.identified(levels, crossed(levels))
-    names = estimands.index(levels)
-    assert identified[~names.where("sigma")].all()
-    assert (identified[names.where("sigma")] == (levels.count == 1)).all()
-
-
-@given(
-    st.lists(st.integers(1, 3), min_size=2, max_size=3),
-    st.integers(0, 2**32 - 1),
-    st.integers(1, 6),
-)
-def test_identified_means_no_change_of_the_cells_can_hide_it(sizes, seed, kept):
-    """Brute force: estimable if and only if adding its row does not raise the rank."""
-    levels = Levels.of(sizes)
-    z = crossed(levels)
-    z = z[np.random.default_rng(seed).permutation(len(z))[:kept]]
-    rank = np.linalg.matrix_rank(z)
-    expected = [
-        np.linalg.matrix_rank(np.vstack([z, row])) == rank
-        for row in estimands.weights(levels)
-    ]
-    assert estimands.identified(levels, z).tolist() == expected
-
-
-def test_disconnected_contributors_leave_means_undetermined():
-    levels = Levels.of([2, 2])
-    # 0 meets only 0, and 1 only 1: which level makes the difference?
-    z = np.array([[1.0, 0, 1, 0], [0, 1, 0, 1]])
-    identified = estimands.identified(levels, z)
-    assert not identified[estimands.index(levels).where("mu")].any()
-    assert identified[estimands.index(levels).where("intercept")].all()
-
-
 def test_only_contributors_alone_in_their_level_are_constant():
     levels = Levels.of([1, 2])
     names = estimands.index(levels)

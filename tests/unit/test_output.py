@@ -1,12 +1,18 @@
-import json
-
 import arviz as az
 import numpy as np
 import pyarrow as pa
 import pytest
 import xarray as xr
 
-from summands import estimands, figures, posterior, recovery, summary, tables
+from summands import (
+    calibration,
+    estimands,
+    figures,
+    posterior,
+    recovery,
+    summary,
+    tables,
+)
 from summands.design import Design
 from summands.diagnostics import Diagnostics
 from summands.fitting import Draws, Fit
@@ -23,7 +29,7 @@ def draws_of(seed: int, kept_as: str = "float64") -> Draws:
         rng.normal(size=(2, 5, 3)),
         rng.lognormal(size=(2, 5, 3)),
         {"diverging": np.zeros((2, 5), bool), "energy": rng.normal(size=(2, 5))},
-        Diagnostics(*np.ones((3, SIZE)), divergences=0),
+        Diagnostics(*np.ones((3, SIZE)), divergences=0, min_ebfmi=1.0),
         gradients=1,
         parametrisation="straight",
         attempts=1,
@@ -53,7 +59,6 @@ def test_a_posterior_file_can_be_read_without_anything_else(tmp_path):
         assert kept.attrs["design"] == "d"
         one = kept.sel(replicate=5, contributor="1/1")
         assert (one["sigma"].to_numpy() == draws[1].sigma[..., 2]).all()
-        assert kept["mu"].encoding["zlib"]
         statistics = read["sample_stats"].to_dataset()
         assert (
             statistics["energy"][2].to_numpy() == draws[2].statistics["energy"]
@@ -79,15 +84,22 @@ def test_a_failed_fit_is_nan_in_the_posterior_file(tmp_path):
     posterior.write(nothing, tmp_path / "none.nc")
 
 
-def study_tables(designs=("one", "two"), estimators=("full", "partial"), replicates=6):
+def study_tables(names=("one", "two"), estimators=("full", "partial"), replicates=6):
+    """Tables of designs with drawn truths; of the last one, with a fixed truth."""
     rng = np.random.default_rng(0)
-    names = estimands.index(LEVELS)
-    parts: dict[str, list[pa.Table]] = {"estimates": [], "fits": [], "recovery": []}
+    index = estimands.index(LEVELS)
+    designs = {name: Design(LEVELS, 100) for name in names}
+    designs[names[-1]] = Design(LEVELS, 100, truth="fixed")
+    parts: dict[str, list[pa.Table]] = {name: [] for name in KINDS}
     totals = summary.Totals()
-    for design in designs:
+    identified = [~index.where("sigma")] * replicates
+    identified[0] = identified[0] & ~index.where("mu")
+    for name, design in designs.items():
+        gathered = {}
         for estimator in estimators:
             truth = np.abs(rng.normal(1, 0.5, (replicates, SIZE))) + 0.1
             truth[:, estimands.constant(LEVELS)] = 0.0
+            known = {"truth": truth, "bound": np.full_like(truth, 0.1)}
             fits = []
             for number in range(replicates):
                 fit = Fit(SIZE, seconds=0.5, converged=number > 0)
@@ -96,29 +108,34 @@ def study_tables(designs=("one", "two"), estimators=("full", "partial"), replica
                 fit.lower_50, fit.upper_50 = fit.estimate - 0.07, fit.estimate + 0.07
                 fit.lower_95, fit.upper_95 = fit.estimate - 0.2, fit.estimate + 0.2
                 if estimator == "partial":
-                    fit.estimate[names.where("sigma")] = np.nan
+                    fit.estimate[index.where("sigma")] = np.nan
+                else:
+                    fit.rank = rng.integers(0, 99, SIZE, endpoint=True).astype(float)
+                    fit.rank_of = np.full(SIZE, 99.0)
+                    fit.log_likelihood_rank = int(rng.integers(0, 99, endpoint=True))
                 fits.append(fit)
             fits[-1] = Fit(SIZE, seconds=0.1, error="it broke")
-            made = {
-                "estimates": tables.estimates(
-                    design,
-                    estimator,
-                    LEVELS,
-                    range(replicates),
-                    fits,
-                    truth,
-                    [np.ones(SIZE, bool)] * replicates,
+            numbers = range(replicates)
+            pair = (
+                tables.estimates(
+                    name, estimator, LEVELS, numbers, fits, known, identified
                 ),
-                "fits": tables.fits(design, estimator, range(replicates), fits),
-            }
-            made["recovery"] = recovery.recovery(
-                design, estimator, LEVELS, made["estimates"], made["fits"]
+                tables.fits(name, estimator, numbers, fits),
             )
-            totals.add(estimator, made)
-            for name, table in made.items():
-                parts[name].append(table)
-    whole = {name: pa.concat_tables(made) for name, made in parts.items()}
+            gathered[estimator] = pair
+            tested = calibration.calibration(name, design, estimator, *pair)
+            totals.add_fits(name, estimator, *pair)
+            totals.add_calibration(tested)
+            for kind, table in zip(KINDS, (*pair, tested), strict=False):
+                parts[kind].append(table)
+        metrics = recovery.recovery(name, design, gathered)
+        totals.add_metrics(metrics)
+        parts["recovery"].append(metrics)
+    whole = {kind: pa.concat_tables(made) for kind, made in parts.items()}
     return whole, totals
+
+
+KINDS = ("estimates", "fits", "calibration", "recovery")
 
 
 def test_unknown_values_are_null_and_not_nan():
@@ -138,31 +155,39 @@ def test_designs_are_listed_as_they_are():
     table = tables.designs({design.id: design}, 7)
     assert table.schema.equals(tables.DESIGNS)
     (row,) = table.to_pylist()
-    assert row == json.loads(
-        json.dumps(
-            {key: value for key, value in design.content.items() if key in row}
-            | {"design": design.id, "replicates": 7}
-        )
-    )
+    assert row.pop("design") == design.id
+    assert row.pop("replicates") == 7
+    assert row.pop("levels") == [1, 3]
+    assert row == {key: getattr(design, key) for key in row}
+    assert row["mu_sd"] == 2.0
 
 
 def test_the_summary_counts_everything():
     whole, totals = study_tables()
     text = totals.text("demo", 2)
-    assert "designs.parquet    2 designs" in text
-    assert f"estimates.parquet  {whole['estimates'].num_rows} estimates" in text
-    assert "fits.parquet       24 fits, 16 converged, 4 failed" in text
-    assert f"recovery.parquet   {whole['recovery'].num_rows} metrics" in text
+    lines = text.splitlines()
+    assert "designs.parquet      2 designs" in text
+    assert f"estimates.parquet    {whole['estimates'].num_rows} estimates" in text
+    assert "fits.parquet         24 fits, 16 converged, 4 failed" in text
+    assert f"recovery.parquet     {whole['recovery'].num_rows} metrics" in text
+    tested = whole["calibration"].num_rows
+    assert tested == len(estimands.PARAMETERS) + 1
+    assert f"calibration.parquet  {tested} parameters tested" in text
+    # The share that converged comes before any metric.
+    converged = next(line for line in lines if line.startswith("full"))
+    assert converged.split()[:4] == ["full", "12", "66.7%", "2"]
+    assert "the first of them failed with it broke" in text
+    assert "sigma *" in text
+    assert "one: in 1 data set some contributors do not meet" in text
+    assert "Calibration of full: 1 of 1 design passed; with 5 replicates only" in text
     frame = whole["recovery"].to_pandas()
     chosen = frame.query(
         "gate == 'all' and estimator == 'full' and parameter == 'intercept'"
     )
     rmse = np.sqrt((chosen.query("metric == 'rmse'")["value"] ** 2).mean())
-    line = next(line for line in text.splitlines() if line.startswith("full"))
-    assert line.split()[:3] == ["full", "intercept", f"{rmse:.3f}"]
-    assert line.split()[-1] == "66.7%"
-    assert "partial" in text
-    assert "2 of 12 fits by full failed, the first with it broke" in text
+    ratio = chosen.query("metric == 'rmse_over_bound'")["value"].mean()
+    line = next(line for line in lines if line.split()[:2] == ["full", "intercept"])
+    assert line.split()[2:4] == [f"{rmse:.3f}", f"{ratio:.2f}"]
 
 
 @pytest.mark.parametrize("designs", [["one"], [f"design_{n}" for n in range(60)]])
@@ -173,6 +198,7 @@ def test_figures_show_every_design_and_estimator(designs):
         figures.truth_against_estimate(frames["estimates"], frames["fits"]),
         figures.error_by_design(frames["recovery"]),
         figures.coverage_by_design(frames["recovery"]),
+        figures.efficiency_by_design(frames["recovery"]),
     ]
     for figure in drawn:
         figure.canvas.draw()
@@ -191,6 +217,19 @@ def test_figures_show_every_design_and_estimator(designs):
     assert points >= len(designs) * 2
 
 
+def test_the_figure_of_ranks_has_a_line_a_quantity_and_their_band():
+    rng = np.random.default_rng(0)
+    ranks = {("mu", f"1/{k}"): rng.integers(0, 100, 200) for k in range(3)}
+    figure = figures.ranks_by_design({"a": (ranks, 99), "b": (ranks, 99)}, 0.01)
+    figure.canvas.draw()
+    shown = [axis for axis in figure.axes if axis.get_visible()]
+    assert [len(axis.lines) for axis in shown] == [3, 3]
+    drawn = shown[0].lines[0].get_ydata()
+    points = np.arange(1, 100)
+    share = (ranks["mu", "1/0"][:, None] < points).mean(axis=0)
+    assert drawn == pytest.approx(share - points / 100)
+
+
 def test_figures_of_a_study_where_everything_failed():
     whole, _ = study_tables(["one"], replicates=1)
     frames = {name: table.to_pandas() for name, table in whole.items()}
@@ -198,6 +237,8 @@ def test_figures_of_a_study_where_everything_failed():
         figures.truth_against_estimate(frames["estimates"], frames["fits"]),
         figures.error_by_design(frames["recovery"]),
         figures.coverage_by_design(frames["recovery"]),
+        figures.efficiency_by_design(frames["recovery"]),
+        figures.ranks_by_design({}, 0.01),
     ):
         (words,) = [text.get_text() for text in figure.texts]
-        assert "no fit succeeded" in words
+        assert "nothing to show" in words

@@ -48,7 +48,7 @@ def append(path: Path, text: str) -> None:
         ("model.py", {"nutpie"}),
         ("kernel.py", {"nutpie"}),
         ("estimators/bayesian_ridge.py", {"ridge"}),
-        ("fitting.py", {"nutpie", "ridge", "tabulate"}),
+        ("fitting.py", {"nutpie", "ridge", "tabulate", "draw"}),
         ("simulate.py", {"simulate", "nutpie", "ridge", "tabulate", "draw"}),
     ],
 )

@@ -58,16 +58,21 @@ def test_rows_cells_and_truth_survive_their_files(tmp_path):
             truth = simulate.draw_truth(DESIGN, 1, replicate)
             rows = simulate.draw_rows(DESIGN, truth, 1, replicate)
             cells = collapse(rows)
+            bound = np.arange(3.0 * DESIGN.levels.contributors + 2) + replicate
             rows_writer.write(storage.rows_table(rows))
             cells_writer.write(storage.cells_table(cells))
-            truth_writer.write(storage.truth_table(DESIGN.levels, truth, replicate))
+            truth_writer.write(
+                storage.truth_table(DESIGN.levels, truth, bound, replicate)
+            )
             made.append((rows, cells, truth))
     read_rows = storage.read_rows(paths[0], DESIGN.levels)
     read_cells = storage.read_cells(paths[1], DESIGN.levels)
     truths = storage.read_truth(paths[2])
-    assert truths.shape == (3, 3 * DESIGN.levels.contributors + 2)
+    shape = (3, 3 * DESIGN.levels.contributors + 2)
+    assert truths["truth"].shape == truths["bound"].shape == shape
+    assert (truths["bound"] == np.arange(shape[1]) + np.arange(3)[:, None]).all()
     for (rows, cells, truth), rows_, cells_, truth_ in zip(
-        made, read_rows, read_cells, truths, strict=True
+        made, read_rows, read_cells, truths["truth"], strict=True
     ):
         assert (rows_.value == rows.value).all()
         for mine, other in zip(rows_.contributors, rows.contributors, strict=True):

@@ -1,27 +1,34 @@
+# What each figure shows; which of them a study has is a matter of its designs.
+FIGURES = {
+    "truth": "truth against estimate",
+    "error": "error by design",
+    "coverage": "coverage by design",
+    "efficiency": "error over the Cramér-Rao bound",
+    "calibration": "ranks of truths among draws",
+}
+if not STUDY.with_fixed_truth:
+    del FIGURES["efficiency"]
+if not (STUDY.with_drawn_truth and SAMPLERS):
+    del FIGURES["calibration"]
+
+
 rule draw:
     input:
+        study=rules.tabulate.output.study,
         estimates=rules.tabulate.output.estimates,
         fits=rules.tabulate.output.fits,
         recovery=rules.tabulate.output.recovery,
+        calibration=rules.tabulate.output.calibration,
     output:
-        truth=report(
-            f"{RESULTS}/figures/truth.png",
-            caption="../report/truth.rst",
-            category="Recovery",
-            labels={"shows": "truth against estimate"},
-        ),
-        error=report(
-            f"{RESULTS}/figures/error.png",
-            caption="../report/error.rst",
-            category="Recovery",
-            labels={"shows": "error by design"},
-        ),
-        coverage=report(
-            f"{RESULTS}/figures/coverage.png",
-            caption="../report/coverage.rst",
-            category="Recovery",
-            labels={"shows": "coverage by design"},
-        ),
+        **{
+            name: report(
+                f"{RESULTS}/figures/{name}.png",
+                caption=f"../report/{name}.rst",
+                category="Recovery",
+                labels={"shows": label},
+            )
+            for name, label in FIGURES.items()
+        },
     log:
         f"{LOGS}/draw.log",
     conda:

@@ -7,6 +7,7 @@ rule tabulate:
         estimates=f"{RESULTS}/estimates.parquet",
         fits=f"{RESULTS}/fits.parquet",
         recovery=f"{RESULTS}/recovery.parquet",
+        calibration=f"{RESULTS}/calibration.parquet",
         study=f"{RESULTS}/study.yaml",
         provenance=f"{RESULTS}/provenance.json",
         summary=report(

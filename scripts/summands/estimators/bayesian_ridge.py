@@ -83,15 +83,12 @@ def estimate(
     encoder = OneHotEncoder(categories=categories, sparse_output=False)
     make_pipeline(encoder, ridge).fit(np.stack(rows.contributors, axis=1), rows.value)
 
-    names = estimands.index(levels)
-    linear = names.where("intercept") | names.where("mu")
-    weights = estimands.weights(levels)[linear]
-    estimate = np.full(len(names.parameter), np.nan)
-    sd = np.full(len(names.parameter), np.nan)
-    estimate[linear] = weights @ ridge.coef_
-    variance = np.einsum("pk,kl,pl->p", weights, ridge.sigma_, weights)
-    sd[linear] = np.sqrt(np.maximum(variance, 0.0))
-    fixed = estimands.constant(levels) & linear
-    estimate[fixed] = sd[fixed] = 0.0
-    estimate[names.where("total_variance")] = 1.0 / ridge.alpha_
+    estimate, sd = estimands.linear(
+        levels,
+        ridge.coef_,
+        ridge.sigma_,
+        np.full(levels.contributors, np.nan),
+        None,
+    )
+    estimate[estimands.index(levels).where("total_variance")] = 1.0 / ridge.alpha_
     return Point(estimate, sd, converged=bool(ridge.n_iter_ < options["max_iter"]))

@@ -177,7 +177,7 @@ def estimate(
         found = diagnostics.diagnose(
             levels,
             estimands.evaluate(levels, *coefficients),
-            sampled.statistics["diverging"],
+            sampled.statistics,
         )
         if found.converged:
             break

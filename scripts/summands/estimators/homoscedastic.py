@@ -1,0 +1,210 @@
+"""The ordinary mixed model: random effects per level, one residual variance, REML.
+
+What lme4 fits for ``value ~ 1 + (1 | level_1) + (1 | level_2) + ...``: it knows which
+contributors shift the sum, and takes all of them to be equally noisy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from summands import estimands, information
+from summands.cells import Cells
+from summands.fitting import Point, Problem
+
+READS = "cells"
+SAMPLES = False
+OPTIONS: dict[str, dict[str, Any]] = {
+    "max_iter": {
+        "type": "integer",
+        "minimum": 1,
+        "default": 200,
+        "description": "Iterations of the search for the variance components.",
+    },
+}
+
+# Bound of |log theta|.
+WIDEST = 12.0
+
+Array = NDArray[np.float64]
+
+
+def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
+    """Import SciPy's optimiser and load the compiled sums from their cache."""
+    import scipy.optimize  # noqa: F401
+
+    information.gram(np.zeros((1, 1), dtype=np.int64), np.ones(1), 1)
+    information.sums(np.zeros((1, 1), dtype=np.int64), np.ones(1), 1)
+
+
+class Profile:
+    """The restricted likelihood of crossed random intercepts, profiled to theta.
+
+    theta_j is the standard deviation of the effects of a level over that of the
+    residuals. Bates, Mächler, Bolker and Walker (2015, Journal of Statistical Software
+    67(1)), equations 34 to 42, with sums over cells in place of sums over rows.
+
+    Parameters
+    ----------
+    cells : Cells
+        Values around some origin near their mean.
+    """
+
+    def __init__(self, cells: Cells) -> None:
+        levels = cells.levels
+        # A level with one contributor is the intercept.
+        self.random = np.flatnonzero(np.asarray(levels.sizes) > 1)
+        self.chosen = np.isin(levels.level, self.random)
+        self.of_level = np.searchsorted(self.random, levels.level[self.chosen])
+        n = cells.n.astype(float)
+        k = levels.contributors
+        self.rows = n.sum()
+        everything = information.gram(cells.members, n, k)
+        self.gram = everything[np.ix_(self.chosen, self.chosen)]
+        self.counts = np.diag(everything)[self.chosen]
+        self.sums = information.sums(cells.members, n * cells.mean, k)[self.chosen]
+        self.total = float((n * cells.mean).sum())
+        self.squares = float((cells.sum_of_squares + n * cells.mean**2).sum())
+
+    def _system(self, theta: Array) -> tuple[Array, Array, Array, Array]:
+        """Equations of intercept and spherical effects u, where effects = theta u.
+
+        Returns
+        -------
+        matrix, right : ndarray
+            Without the penalty on u, which adds 1 to all but the first diagonal entry.
+        solution : ndarray
+        inverse : ndarray
+            Of the matrix with the penalty.
+        """
+        scale = np.append(1.0, theta[self.of_level])
+        matrix = np.empty((len(scale), len(scale)))
+        matrix[0, 0] = self.rows
+        matrix[0, 1:] = matrix[1:, 0] = self.counts
+        matrix[1:, 1:] = self.gram
+        matrix *= scale[:, None] * scale
+        right = scale * np.append(self.total, self.sums)
+        penalty = np.ones(len(scale))
+        penalty[0] = 0.0
+        inverse = np.linalg.inv(matrix + np.diag(penalty))
+        return matrix, right, inverse @ right, inverse
+
+    def residual(self, right: Array, solution: Array) -> float:
+        """Residual variance: the penalised sum of squares over N - 1."""
+        return max(self.squares - float(right @ solution), 1e-300) / (self.rows - 1.0)
+
+    def deviance(self, log_theta: Array) -> tuple[float, Array]:
+        """-2 log restricted likelihood, up to a constant, and its gradient.
+
+        Parameters
+        ----------
+        log_theta : ndarray, shape (J',)
+            One for each level of more than one contributor.
+        """
+        matrix, right, solution, inverse = self._system(np.exp(log_theta))
+        residual = self.residual(right, solution)
+        # log|L|^2 + log|R_X|^2 is the log determinant of the whole system.
+        value = (self.rows - 1.0) * np.log(residual) - np.linalg.slogdet(inverse)[1]
+        of_effect = 2.0 * np.einsum("ij,ji->i", inverse, matrix)
+        of_effect += 2.0 * solution * (matrix @ solution - right) / residual
+        slope = np.bincount(self.of_level, of_effect[1:], len(log_theta))
+        return float(value), slope
+
+    def solve(self, theta: Array) -> tuple[Array, float, Array]:
+        """Intercept and predicted effects, given theta.
+
+        Returns
+        -------
+        coefficients : ndarray, shape (1 + K',)
+        residual : float
+            Residual variance.
+        covariance : ndarray, shape (1 + K', 1 + K')
+            Of the prediction errors, given the variance components.
+        """
+        _, right, solution, inverse = self._system(theta)
+        residual = self.residual(right, solution)
+        scale = np.append(1.0, theta[self.of_level])
+        return scale * solution, residual, residual * inverse * scale[:, None] * scale
+
+
+def estimate(
+    cells: Cells,
+    problem: Problem,
+    options: Mapping[str, Any],
+    seed: int,
+    progress: Callable[[str], None],
+) -> Point:
+    """Fit by REML, then centre the predicted effects within their levels.
+
+    Parameters
+    ----------
+    cells : Cells
+    problem : Problem
+        Its priors do not matter.
+    options : mapping
+    seed : int
+        Not used: nothing is random.
+    progress : callable
+        Not used: it takes milliseconds.
+
+    Returns
+    -------
+    Point
+        mu are centred best linear unbiased predictions; standard errors take the
+        variance components as known. sigma and variance_contrast are NaN: the model
+        has one noise. total_variance is the residual variance, with the standard error
+        of normal theory, sqrt(2 / (N - 1)) times itself.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two rows.
+    """
+    import scipy.optimize
+
+    levels = cells.levels
+    if cells.n.sum() < 2:
+        raise ValueError("a single row has no residual variance")
+    origin = float(np.average(cells.mean, weights=cells.n))
+    around = Cells(
+        levels, cells.contributors, cells.n, cells.mean - origin, cells.sum_of_squares
+    )
+    profile = Profile(around)
+    theta = np.zeros(0)
+    converged = True
+    if len(profile.random):
+        # Starts on either side of a ridge between levels: the best of them counts.
+        found = [
+            scipy.optimize.minimize(
+                profile.deviance,
+                np.full(len(profile.random), start),
+                jac=True,
+                method="L-BFGS-B",
+                bounds=[(-WIDEST, WIDEST)] * len(profile.random),
+                options={"maxiter": options["max_iter"]},
+            )
+            for start in (0.0, -3.0)
+        ]
+        best = min(found, key=lambda result: result.fun)
+        theta, converged = np.exp(best.x), bool(best.success)
+        # At its lower bound a level has no effects at all, as in lme4.
+        theta[best.x < 1e-6 - WIDEST] = 0.0
+    coefficients, residual, covariance = profile.solve(theta)
+
+    # As uncentred means of all contributors, with the intercept in equal shares.
+    k = levels.contributors
+    spread = np.zeros((k, len(coefficients)))
+    spread[:, 0] = 1.0 / levels.count
+    spread[np.flatnonzero(profile.chosen), 1 + np.arange(len(coefficients) - 1)] = 1.0
+    means = spread @ coefficients + origin / levels.count
+    estimate, sd = estimands.linear(
+        levels, means, spread @ covariance @ spread.T, np.full(k, np.nan), None
+    )
+    total = estimands.index(levels).where("total_variance")
+    estimate[total] = residual
+    sd[total] = residual * np.sqrt(2.0 / (profile.rows - 1.0))
+    return Point(estimate, sd, converged=converged)

@@ -1,0 +1,130 @@
+"""Estimators that are broken on purpose: each must be caught, and a sound one not.
+
+At the size of study that the README recommends for calibration, on a design with little
+data, where posteriors depend on everything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import pytest
+
+from summands import calibration, estimands, fitting, seeds, simulate, summary, tables
+from summands.cells import collapse
+from summands.design import Design
+from summands.estimators import nutpie
+from summands.fitting import Problem
+from summands.levels import Levels
+
+REPLICATES = summary.ENOUGH_TO_CALIBRATE
+DESIGN = Design(Levels.of([1, 3]), 60, intercept_sd=5.0)
+LEVELS = DESIGN.levels
+DEFAULTS = {key: rule["default"] for key, rule in nutpie.OPTIONS.items()}
+# Enough for 99 nearly independent draws; convergence is not what is tested.
+OPTIONS = DEFAULTS | {"tune": 300, "draws": 250, "escalations": 0}
+
+
+def prior_sd_halved(cells, problem, options, seed, progress):
+    narrow = dataclasses.replace(
+        problem, mu_sd=problem.mu_sd / 2, log_sigma_sd=problem.log_sigma_sd / 2
+    )
+    return nutpie.estimate(cells, narrow, options, seed, progress)
+
+
+def likelihood_counted_twice(cells, problem, options, seed, progress):
+    doubled = dataclasses.replace(
+        cells, n=2 * cells.n, sum_of_squares=2 * cells.sum_of_squares
+    )
+    return nutpie.estimate(doubled, problem, options, seed, progress)
+
+
+def sign_flipped_in_one_contrast(cells, problem, options, seed, progress):
+    draws = nutpie.estimate(cells, problem, options, seed, progress)
+    mu = draws.mu.copy()
+    mu[..., [1, 2]] = mu[..., [2, 1]]
+    return dataclasses.replace(draws, mu=mu)
+
+
+def posterior_is_the_prior(cells, problem, options, seed, progress):
+    draws = nutpie.estimate(cells, problem, options, seed, progress)
+    rng = np.random.default_rng(seed)
+    shape = draws.mu.shape
+    return dataclasses.replace(
+        draws,
+        intercept=rng.normal(0, problem.intercept_sd, shape[:2]),
+        mu=LEVELS.centre(rng.normal(0, problem.mu_sd, shape)),
+        sigma=rng.lognormal(problem.log_sigma_mean, problem.log_sigma_sd, shape),
+    )
+
+
+def one_sigma_a_tenth_too_large(cells, problem, options, seed, progress):
+    draws = nutpie.estimate(cells, problem, options, seed, progress)
+    sigma = draws.sigma * np.array([1.0, 1.0, 1.1, 1.0])
+    return dataclasses.replace(draws, sigma=sigma)
+
+
+def fit(arguments):
+    estimate, replicate = arguments
+    truth = simulate.draw_truth(DESIGN, 23, replicate)
+    values = estimands.evaluate(LEVELS, truth.intercept, truth.mu, truth.sigma)
+    fitted = fitting.fit(
+        estimate,
+        collapse(simulate.draw_rows(DESIGN, truth, 23, replicate)),
+        Problem.of(DESIGN),
+        OPTIONS,
+        replicate,
+        truth=values,
+        tie_breaker=seeds.generator(23, DESIGN, replicate, "rank"),
+        progress=str,
+    )
+    fitted.draws = None
+    return fitted, values
+
+
+def verdict_on(estimate) -> tuple[str, dict[str, float]]:
+    """What calibration.parquet would say, and the p-value of each parameter."""
+    os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    with ProcessPoolExecutor(2) as pool:
+        tasks = [(estimate, replicate) for replicate in range(REPLICATES)]
+        fits, values = zip(*pool.map(fit, tasks, chunksize=50), strict=True)
+    size = len(values[0])
+    pair = (
+        tables.estimates(
+            DESIGN.id,
+            "e",
+            LEVELS,
+            range(REPLICATES),
+            fits,
+            {"truth": np.array(values)},
+            [np.ones(size, bool)] * REPLICATES,
+        ),
+        tables.fits(DESIGN.id, "e", range(REPLICATES), fits),
+    )
+    rows = calibration.calibration(DESIGN.id, DESIGN, "e", *pair).to_pylist()
+    return rows[0]["verdict"], {row["parameter"]: row["p_adjusted"] for row in rows}
+
+
+def test_the_sound_estimator_passes():
+    verdict, p_values = verdict_on(nutpie.estimate)
+    assert verdict == "passed", p_values
+    assert set(p_values) == {*estimands.PARAMETERS, calibration.LOG_LIKELIHOOD}
+
+
+@pytest.mark.parametrize(
+    "estimate",
+    [
+        prior_sd_halved,
+        likelihood_counted_twice,
+        sign_flipped_in_one_contrast,
+        posterior_is_the_prior,
+        one_sigma_a_tenth_too_large,
+    ],
+)
+def test_a_broken_estimator_is_caught(estimate):
+    verdict, p_values = verdict_on(estimate)
+    print(estimate.__name__, p_values)
+    assert verdict == "failed", p_values

@@ -1,0 +1,264 @@
+"""The point estimators against independent computations on rows."""
+
+import numpy as np
+import pytest
+import scipy.optimize
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from summands import estimands, information, simulate
+from summands.cells import collapse
+from summands.design import Design
+from summands.estimators import (
+    homoscedastic,
+    least_squares,
+    maximum_likelihood,
+    nutpie,
+)
+from summands.fitting import Problem
+from summands.levels import Levels
+
+LEVELS = st.lists(st.integers(1, 4), min_size=1, max_size=3)
+
+
+def data_set(sizes, rows, seed=0, shift=0.0):
+    design = Design(Levels.of(sizes), rows, log_sigma_sd=0.5)
+    truth = simulate.draw_truth(design, seed, 0)
+    drawn = simulate.draw_rows(design, truth, seed, 0)
+    moved = simulate.Rows(drawn.levels, drawn.value + shift, drawn.contributors)
+    return design, moved, collapse(moved)
+
+
+def options_of(module, **changes):
+    return {key: rule["default"] for key, rule in module.OPTIONS.items()} | changes
+
+
+def point_of(module, design, cells):
+    return module.estimate(
+        cells, Problem.of(design), options_of(module), 0, lambda line: None
+    )
+
+
+def indicators_of(rows):
+    z = np.zeros((len(rows.value), rows.levels.contributors))
+    picked = np.stack(rows.contributors, axis=1) + rows.levels.offsets
+    np.put_along_axis(z, picked, 1.0, axis=1)
+    return z
+
+
+def equal(found, expected, rel=1e-7):
+    known = ~np.isnan(found)
+    scale = np.abs(expected[known]).max()
+    assert found[known] == pytest.approx(expected[known], rel=rel, abs=rel * scale)
+
+
+@settings(deadline=None, max_examples=30)
+@given(LEVELS, st.integers(40, 300), st.integers(0, 10**6))
+def test_least_squares_is_two_regressions_on_rows(sizes, count, seed):
+    design, rows, cells = data_set(sizes, count, seed)
+    levels = design.levels
+    point = point_of(least_squares, design, cells)
+    z = indicators_of(rows)
+    bread = np.linalg.pinv(z)
+    means = bread @ rows.value
+    squares = (rows.value - z @ means) ** 2
+    squares *= count / (count - np.linalg.matrix_rank(z))
+    variances = bread @ squares
+    white = bread @ (squares[:, None] * bread.T)
+    v = z @ variances
+    normal = bread @ (2.0 * v[:, None] ** 2 * bread.T)
+    estimate, sd = estimands.linear(levels, means, white, variances, normal)
+    lost = ~information.identified(cells)
+    assert np.isnan(point.estimate[lost]).all()
+    estimate[lost] = sd[lost] = np.nan
+    equal(point.estimate, estimate, rel=1e-6)
+    equal(point.sd, sd, rel=1e-6)
+
+
+@settings(deadline=None, max_examples=25)
+@given(LEVELS, st.integers(60, 400), st.integers(0, 10**6))
+def test_maximum_likelihood_is_the_maximum(sizes, count, seed):
+    """No other search finds a higher likelihood, and its value is that of rows."""
+    design, rows, cells = data_set(sizes, count, seed)
+    levels = design.levels
+    k = levels.contributors
+    try:
+        point = point_of(maximum_likelihood, design, cells)
+    except ValueError as error:
+        assert "no maximum" in str(error)
+        return
+    assert point.converged
+    names = estimands.index(levels)
+    z = indicators_of(rows)
+
+    def negative(parameters):
+        means, variance = parameters[:k], parameters[k:]
+        v = z @ variance
+        residual = rows.value - z @ means
+        value = 0.5 * (np.log(v) + residual**2 / v).sum()
+        of_means = -(z.T @ (residual / v))
+        of_variance = 0.5 * z.T @ ((v - residual**2) / v**2)
+        return value, np.concatenate([of_means, of_variance])
+
+    # Back to a set of variances with the estimated contrasts and total.
+    contrasts = point.estimate[names.where("variance_contrast")]
+    if np.isnan(point.estimate[~names.where("sigma")]).any():
+        return
+    lowest = np.minimum.reduceat(contrasts, levels.offsets)
+    floor = (point.estimate[-1] + lowest.sum()) / levels.count
+    variance = contrasts - lowest[levels.level] + max(floor, 0.0)
+    means = point.estimate[names.where("mu")] + point.estimate[0] / levels.count
+    mine = negative(np.concatenate([means, variance]))[0]
+    start = np.concatenate([np.zeros(k), np.full(k, rows.value.var() / levels.count)])
+    other = scipy.optimize.minimize(
+        negative,
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[(None, None)] * k + [(1e-9, None)] * k,
+        options={"maxiter": 2000, "ftol": 1e-14, "gtol": 1e-9},
+    )
+    assert mine <= other.fun + 1e-5
+    assert (variance >= -1e-9).all()
+
+
+def test_standard_errors_of_maximum_likelihood_are_those_of_repetition():
+    design = Design(Levels.of([1, 2, 3]), 3000, log_sigma_sd=0.5, truth="fixed")
+    points = []
+    for replicate in range(300):
+        truth = simulate.draw_truth(design, 8, replicate)
+        cells = collapse(simulate.draw_rows(design, truth, 8, replicate))
+        points.append(point_of(maximum_likelihood, design, cells))
+    spread = np.std([point.estimate for point in points], axis=0)
+    given_ = np.sqrt(np.mean([point.sd**2 for point in points], axis=0))
+    known = ~np.isnan(given_)
+    assert known.sum() == 2 + 2 * 6
+    assert given_[known] == pytest.approx(spread[known], rel=0.15, abs=1e-9)
+
+
+def test_the_posterior_comes_to_the_maximum_likelihood():
+    """As rows grow, mean and sd are those of the estimate (Bernstein, von Mises)."""
+    design, _, cells = data_set([1, 2, 3], 400_000, seed=2)
+    point = point_of(maximum_likelihood, design, cells)
+    draws = nutpie.estimate(cells, Problem.of(design), options_of(nutpie), 1, print)
+    values = draws.values(design.levels).reshape(-1, len(point.estimate))
+    known = ~np.isnan(point.sd) & (point.sd > 0)
+    shift = (values.mean(axis=0) - point.estimate)[known] / point.sd[known]
+    assert np.abs(shift).max() < 0.2
+    assert values.std(axis=0)[known] == pytest.approx(point.sd[known], rel=0.1)
+
+
+def test_a_likelihood_without_a_maximum_is_refused():
+    levels = Levels.of([1, 2])
+    rows = simulate.Rows(
+        levels,
+        np.array([0.0, 1.0, 2.0, 5.0]),
+        (np.zeros(4, dtype=int), np.array([0, 0, 0, 1])),
+    )
+    with pytest.raises(ValueError, match="the likelihood has no maximum"):
+        point_of(maximum_likelihood, Design(levels, 4), collapse(rows))
+
+
+def dense_restricted_deviance(rows, tau, residual_variance):
+    """-2 log restricted likelihood from the full covariance matrix of the rows.
+
+    Harville (1977, JASA 72:320), up to a constant.
+    """
+    z = indicators_of(rows)
+    spread = np.repeat(np.square(tau), rows.levels.sizes)
+    v = residual_variance * np.eye(len(z)) + (z * spread) @ z.T
+    inverse = np.linalg.inv(v)
+    ones = np.ones(len(z))
+    precision = ones @ inverse @ ones
+    mean = (ones @ inverse @ rows.value) / precision
+    residual = rows.value - mean
+    deviance = np.linalg.slogdet(v)[1] + np.log(precision)
+    return deviance + residual @ inverse @ residual, mean, spread, z, inverse, residual
+
+
+@settings(deadline=None, max_examples=20)
+@given(
+    st.lists(st.integers(2, 4), min_size=1, max_size=3),
+    st.integers(30, 80),
+    st.integers(0, 10**6),
+)
+def test_the_mixed_model_is_that_of_the_dense_covariance_matrix(sizes, count, seed):
+    _design, rows, cells = data_set(sizes, count, seed)
+    profile = homoscedastic.Profile(cells)
+    rng = np.random.default_rng(seed)
+    differences = []
+    for _ in range(4):
+        theta = rng.lognormal(0, 1, len(sizes))
+        value, slope = profile.deviance(np.log(theta))
+        coefficients, residual, _ = profile.solve(theta)
+        tau = theta * np.sqrt(residual)
+        dense, mean, spread, z, inverse, error = dense_restricted_deviance(
+            rows, tau, residual
+        )
+        differences.append(dense - value)
+        # Best linear unbiased predictions: D Z' V^-1 (x - b).
+        assert coefficients[0] == pytest.approx(mean)
+        assert coefficients[1:] == pytest.approx(spread * (z.T @ inverse @ error))
+        # The residual variance given theta is where the likelihood is highest.
+        for factor in (0.98, 1.02):
+            other = dense_restricted_deviance(
+                rows, tau * np.sqrt(factor), residual * factor
+            )[0]
+            assert other > dense
+        for j in range(len(sizes)):
+            step = 1e-5 * np.eye(len(sizes))[j]
+            ends = [profile.deviance(np.log(theta) + s * step)[0] for s in (1, -1)]
+            assert slope[j] == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-4)
+    assert differences == pytest.approx([differences[0]] * 4)
+
+
+def test_prediction_errors_of_the_mixed_model_are_those_of_repetition():
+    levels = Levels.of([3, 4])
+    rng = np.random.default_rng(0)
+    picked = tuple(rng.integers(size, size=60) for size in levels.sizes)
+    errors, given_ = [], []
+    for _ in range(600):
+        effects = rng.normal(0, 0.7, 7)
+        value = 1.0 + rng.normal(0, 1.0, 60)
+        for column, offset in zip(picked, levels.offsets, strict=True):
+            value += effects[offset + column]
+        cells = collapse(simulate.Rows(levels, value, picked))
+        profile = homoscedastic.Profile(cells)
+        coefficients, _, covariance = profile.solve(np.array([0.7, 0.7]))
+        errors.append(coefficients - np.append(1.0, effects))
+        given_.append(np.diag(covariance))
+    assert np.sqrt(np.mean(given_, axis=0)) == pytest.approx(
+        np.std(errors, axis=0), rel=0.12
+    )
+
+
+@pytest.mark.parametrize("module", [least_squares, maximum_likelihood, homoscedastic])
+def test_values_shifted_and_scaled_shift_and_scale_the_estimates(module):
+    design, rows, cells = data_set([1, 2, 4], 800)
+    point = point_of(module, design, cells)
+    moved = simulate.Rows(rows.levels, 100.0 * rows.value + 1e5, rows.contributors)
+    other = point_of(module, design, collapse(moved))
+    names = estimands.index(design.levels)
+    power = np.where(
+        names.where("variance_contrast") | names.where("total_variance"), 2, 1
+    )
+    factor = 100.0**power
+    expected = point.estimate * factor
+    expected[0] += 1e5
+    equal(other.estimate, expected, rel=1e-5)
+    equal(other.sd, point.sd * factor, rel=1e-4)
+
+
+@pytest.mark.parametrize("module", [least_squares, maximum_likelihood, homoscedastic])
+def test_contributors_renamed_rename_the_estimates(module):
+    design, rows, cells = data_set([2, 3], 500)
+    point = point_of(module, design, cells)
+    order = np.array([2, 0, 1])
+    renamed = simulate.Rows(
+        rows.levels, rows.value, (rows.contributors[0], order[rows.contributors[1]])
+    )
+    other = point_of(module, design, collapse(renamed))
+    place = np.array([0, 1, *(2 + np.argsort(order))])
+    shuffled = np.concatenate([[0], 1 + place, 6 + place, 11 + place, [16]])
+    equal(other.estimate[1:], point.estimate[shuffled][1:], rel=1e-5)
+    equal(other.sd[1:], point.sd[shuffled][1:], rel=1e-4)
