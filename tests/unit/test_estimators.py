@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import scipy.optimize
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from summands import estimands, information, simulate
@@ -85,8 +85,8 @@ def test_maximum_likelihood_is_the_maximum(sizes, count, seed):
     try:
         point = point_of(maximum_likelihood, design, cells)
     except ValueError as error:
-        assert "no maximum" in str(error)
-        return
+        assume("no maximum" not in str(error))
+        raise
     assert point.converged
     names = estimands.index(levels)
     z = indicators_of(rows)

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-TABLES = ("designs", "estimates", "fits", "recovery")
+TABLES = ("designs", "estimates", "fits", "recovery", "calibration")
 
 
 @dataclass
@@ -95,7 +95,8 @@ def assert_same_values(one: Path, other: Path) -> None:
     for (name, table), same in zip(
         values(one).items(), values(other).values(), strict=True
     ):
-        assert table.num_rows > 0
+        # Only draws are calibrated, and not every study has any.
+        assert table.num_rows > 0 or name == "calibration"
         assert table.equals(same), name
 
 

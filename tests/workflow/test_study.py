@@ -57,7 +57,7 @@ def test_a_finished_run_has_its_tables_and_their_origin(finished):
     assert resolved["estimators"]["nutpie"]["chains"] == 2
     provenance = json.loads((folder / "provenance.json").read_text())
     assert provenance["packages"]["nutpie"]
-    for figure in ("truth", "error", "coverage"):
+    for figure in ("truth", "error", "coverage", "efficiency", "calibration"):
         assert (folder / "figures" / f"{figure}.png").stat().st_size > 5000
 
 
@@ -229,6 +229,32 @@ def copied(tmp_path):
 
 def steps(printed: str) -> int:
     return int(re.findall(r"of (\d+) steps", printed)[-1])
+
+
+def test_contributors_that_do_not_meet_are_named_before_any_fit(workflow):
+    study = QUICK | {
+        "replicates_per_job": 3,
+        "grid": {"levels": [[1, 8]], "rows": [17], "truth": ["fixed"]},
+        "estimators": {"least_squares": {}, "maximum_likelihood": {}},
+    }
+    del study["designs"]
+    printed = workflow.run(study)
+    place = printed.index("some means are not identified")
+    assert re.search(r"of replicate \d there are no rows of 1/\d", printed[place:])
+    assert "levels-1-8_rows-17_truth-fixed: in" in printed[:place]
+    assert place < printed.index("fit levels-1-8")
+    folder = workflow.results("quick")
+    estimates = pq.read_table(folder / "estimates.parquet").to_pandas()
+    lost = estimates[~estimates["identified"]]
+    assert set(lost["parameter"]) > {"mu", "sigma"}
+    assert lost["estimate"].isna().all()
+    # Drawn truths and draws are what calibration needs; there are none here.
+    assert not (folder / "figures" / "calibration.png").exists()
+    assert pq.read_table(folder / "calibration.parquet").num_rows == 0
+    fits = pq.read_table(folder / "fits.parquet").to_pandas()
+    failed = fits[fits["error"].notna()]
+    assert set(failed["estimator"]) <= {"maximum_likelihood"}
+    assert failed["error"].str.contains("no maximum").all()
 
 
 def test_editing_the_library_reruns_what_depends_on_it(copied):

@@ -13,7 +13,7 @@ rule tabulate:
         summary=report(
             f"{RESULTS}/summary.txt",
             caption="../report/summary.rst",
-            category="Recovery",
+            category="Convergence",
             labels={"shows": "summary"},
         ),
     log:
