@@ -37,7 +37,7 @@ SCATTERED = 4000
 GREY = "#777777"
 
 # Where ratios are labelled, on an axis that is narrow and logarithmic.
-RATIOS = (0.1, 0.2, 0.5, 0.7, 1.0, 1.4, 2.0, 3.0, 5.0, 10.0, 30.0, 100.0)
+RATIOS = (0.2, 0.3, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 2.0, 3.0, 5.0)
 
 LOGARITHMIC = ("sigma", "total_variance")
 
@@ -237,7 +237,9 @@ def efficiency_by_design(recovery: pd.DataFrame) -> Figure:
     )
     for axis in figure.axes:
         axis.axvline(1.0, color="black", linewidth=0.8)
-        axis.xaxis.set_major_locator(FixedLocator(RATIOS))
+        low, high = axis.get_xlim()
+        if high < 8 * low:
+            axis.xaxis.set_major_locator(FixedLocator(RATIOS))
     return figure
 
 

@@ -195,7 +195,7 @@ def test_the_mixed_model_is_that_of_the_dense_covariance_matrix(sizes, count, se
         dense, mean, spread, z, inverse, error = dense_restricted_deviance(
             rows, tau, residual
         )
-        differences.append(dense - value)
+        differences.append(dense - value * (count - 1))
         # Best linear unbiased predictions: D Z' V^-1 (x - b).
         assert coefficients[0] == pytest.approx(mean)
         assert coefficients[1:] == pytest.approx(spread * (z.T @ inverse @ error))
@@ -208,8 +208,31 @@ def test_the_mixed_model_is_that_of_the_dense_covariance_matrix(sizes, count, se
         for j in range(len(sizes)):
             step = 1e-5 * np.eye(len(sizes))[j]
             ends = [profile.deviance(np.log(theta) + s * step)[0] for s in (1, -1)]
-            assert slope[j] == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-4)
+            assert slope[j] == pytest.approx((ends[0] - ends[1]) / 2e-5, abs=1e-6)
     assert differences == pytest.approx([differences[0]] * 4)
+
+
+@pytest.mark.parametrize("rows", [50, 1000, 100_000])
+@pytest.mark.parametrize("sizes", [[1, 4], [2, 3, 5, 10], [2, 2, 2]])
+def test_the_search_finds_the_best_variance_components(sizes, rows):
+    """No other point of a wide grid is better, whatever the number of rows."""
+    for seed in range(4):
+        design, _, cells = data_set(sizes, rows, seed)
+        point = point_of(homoscedastic, design, cells)
+        assert point.converged
+        profile = homoscedastic.Profile(cells)
+        # The residual variance tells which deviance was reached.
+        rng = np.random.default_rng(seed)
+        tried = rng.uniform(-6, 3, (400, len(profile.random)))
+        values = [profile.deviance(log_theta)[0] for log_theta in tried]
+        nearest = scipy.optimize.minimize(
+            lambda log_theta, profile=profile: profile.deviance(log_theta)[0],
+            tried[np.argmin(values)],
+            method="Nelder-Mead",
+            options={"maxiter": 4000, "xatol": 1e-7, "fatol": 1e-14},
+        )
+        residual = profile.solve(np.exp(nearest.x))[1]
+        assert point.estimate[-1] == pytest.approx(residual, rel=1e-4)
 
 
 def test_prediction_errors_of_the_mixed_model_are_those_of_repetition():

@@ -27,8 +27,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 
-# Bound of |log theta|.
-WIDEST = 12.0
+# Bounds of log theta: effects that cannot be told from none, and effects so much larger
+# than the residuals that the equations would lose their digits beyond.
+LEAST, MOST = -12.0, 6.0
 
 Array = NDArray[np.float64]
 
@@ -98,7 +99,9 @@ class Profile:
         return max(self.squares - float(right @ solution), 1e-300) / (self.rows - 1.0)
 
     def deviance(self, log_theta: Array) -> tuple[float, Array]:
-        """-2 log restricted likelihood, up to a constant, and its gradient.
+        """-2 log restricted likelihood over N - 1, less a constant, and its gradient.
+
+        A row's share, so that a search meets the same slopes whatever the rows.
 
         Parameters
         ----------
@@ -112,7 +115,20 @@ class Profile:
         of_effect = 2.0 * np.einsum("ij,ji->i", inverse, matrix)
         of_effect += 2.0 * solution * (matrix @ solution - right) / residual
         slope = np.bincount(self.of_level, of_effect[1:], len(log_theta))
-        return float(value), slope
+        freedom = self.rows - 1.0
+        return float(value) / freedom, slope / freedom
+
+    def guess(self) -> Array:
+        """Spread of the effects over that of the residuals, if effects hardly shrink.
+
+        Returns
+        -------
+        ndarray, shape (J',)
+        """
+        coefficients, residual, _ = self.solve(np.full(len(self.random), 10.0))
+        count = np.bincount(self.of_level)
+        squares = np.bincount(self.of_level, coefficients[1:] ** 2)
+        return np.sqrt(np.maximum(squares / (count - 1) / residual, 1e-8))
 
     def solve(self, theta: Array) -> tuple[Array, float, Array]:
         """Intercept and predicted effects, given theta.
@@ -177,22 +193,23 @@ def estimate(
     theta = np.zeros(0)
     converged = True
     if len(profile.random):
-        # Starts on either side of a ridge between levels: the best of them counts.
+        start = profile.guess()
+        # Also from small effects: the likelihood may have a maximum at none.
         found = [
             scipy.optimize.minimize(
                 profile.deviance,
-                np.full(len(profile.random), start),
+                np.clip(np.log(start * factor), LEAST + 1.0, MOST - 1.0),
                 jac=True,
                 method="L-BFGS-B",
-                bounds=[(-WIDEST, WIDEST)] * len(profile.random),
-                options={"maxiter": options["max_iter"]},
+                bounds=[(LEAST, MOST)] * len(start),
+                options={"maxiter": options["max_iter"], "ftol": 1e-14, "gtol": 1e-9},
             )
-            for start in (0.0, -3.0)
+            for factor in (1.0, 0.1)
         ]
         best = min(found, key=lambda result: result.fun)
-        theta, converged = np.exp(best.x), bool(best.success)
+        theta, converged = np.exp(best.x), _stationary(best)
         # At its lower bound a level has no effects at all, as in lme4.
-        theta[best.x < 1e-6 - WIDEST] = 0.0
+        theta[best.x < LEAST + 1e-6] = 0.0
     coefficients, residual, covariance = profile.solve(theta)
 
     # As uncentred means of all contributors, with the intercept in equal shares.
@@ -208,3 +225,13 @@ def estimate(
     estimate[total] = residual
     sd[total] = residual * np.sqrt(2.0 / (profile.rows - 1.0))
     return Point(estimate, sd, converged=converged)
+
+
+def _stationary(found: Any) -> bool:
+    """Whether a search ended where it cannot go on: no slope but out of bounds.
+
+    Its own verdict also complains of steps too small for the deviance's last digits.
+    """
+    slope = np.where(found.x < LEAST + 1e-6, np.minimum(found.jac, 0.0), found.jac)
+    slope = np.where(found.x > MOST - 1e-6, np.maximum(slope, 0.0), slope)
+    return bool(np.abs(slope).max() < 1e-5)
