@@ -13,8 +13,8 @@ from functools import cache
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import scipy.special
 from numpy.typing import NDArray
-from scipy import stats
 
 from summands import estimands
 from summands.design import Design
@@ -135,7 +135,7 @@ def uniformity(ranks: NDArray[np.integer], rank_of: int) -> float:
         p-value, at least 1 / (`SIMULATIONS` + 1).
     """
     null = _null_distribution(len(ranks), rank_of)
-    statistic = _smallest_tail(np.asarray(ranks)[None, :], rank_of)[0]
+    statistic = _smallest_tail(np.bincount(ranks, minlength=rank_of + 1)[None, :])[0]
     return float((1 + (null <= statistic * (1 + 1e-12)).sum()) / (1 + len(null)))
 
 
@@ -160,14 +160,11 @@ def band(
         Points (rank + 1) / (rank_of + 1), and the band of the share of ranks up to it.
     """
     tail = np.quantile(_null_distribution(count, rank_of), level, method="lower") / 2
-    points = np.arange(1, rank_of + 1) / (rank_of + 1)
-    counts = np.arange(count + 1)[:, None]
-    likely = np.logical_and(
-        stats.binom.cdf(counts, count, points) > tail,
-        stats.binom.sf(counts - 1, count, points) > tail,
-    )
+    at_most, at_least = _tails(count, rank_of)
+    likely = np.logical_and(at_most > tail, at_least > tail)
     lower = likely.argmax(axis=0)
     upper = count - likely[::-1].argmax(axis=0)
+    points = np.arange(1, rank_of + 1) / (rank_of + 1)
     return points, lower / count, upper / count
 
 
@@ -189,29 +186,32 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
-def _smallest_tail(ranks: NDArray[np.integer], rank_of: int) -> NDArray[np.float64]:
-    """Compute the statistic for each row of ranks, shape (M, N)."""
-    count = ranks.shape[1]
-    bins = rank_of + 1
-    flat = ranks + bins * np.arange(len(ranks))[:, None]
-    counts = np.bincount(flat.ravel(), minlength=bins * len(ranks))
-    below = counts.reshape(-1, bins).cumsum(axis=1)[:, :-1]
-    expected = np.arange(1, bins) / bins
-    lower = stats.binom.cdf(np.arange(count + 1)[:, None], count, expected)
-    upper = stats.binom.sf(np.arange(count + 1)[:, None] - 1, count, expected)
-    two_sided = 2 * np.minimum(lower, upper)
-    return two_sided[below, np.arange(bins - 1)].min(axis=1)
+def _tails(count: int, rank_of: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Chances of at most, and of at least, n ranks up to each point.
+
+    Returns
+    -------
+    at_most, at_least : ndarray, shape (count + 1, rank_of)
+    """
+    points = np.arange(1, rank_of + 1) / (rank_of + 1)
+    numbers = np.arange(count + 1)[:, None]
+    at_most = np.asarray(scipy.special.bdtr(numbers, count, points), dtype=float)
+    at_least = np.ones_like(at_most)
+    at_least[1:] = scipy.special.bdtrc(numbers[:-1], count, points)
+    return at_most, at_least
+
+
+def _smallest_tail(counts: NDArray[np.integer]) -> NDArray[np.float64]:
+    """Compute the statistic for each row of counts by rank, shape (M, rank_of + 1)."""
+    below = counts.cumsum(axis=1)[:, :-1]
+    two_sided = 2 * np.minimum(*_tails(int(counts[0].sum()), below.shape[1]))
+    return two_sided[below, np.arange(below.shape[1])].min(axis=1)
 
 
 @cache
 def _null_distribution(count: int, rank_of: int) -> NDArray[np.float64]:
-    rng = np.random.default_rng(0)
-    parts = np.array_split(np.arange(SIMULATIONS), 10)
-    return np.concatenate(
-        [
-            _smallest_tail(
-                rng.integers(0, rank_of, (len(part), count), endpoint=True), rank_of
-            )
-            for part in parts
-        ]
+    bins = rank_of + 1
+    counts = np.random.default_rng(0).multinomial(
+        count, np.full(bins, 1.0 / bins), SIMULATIONS
     )
+    return _smallest_tail(counts)

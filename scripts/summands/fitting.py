@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.special
@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 from summands import estimands, information
 from summands.cells import Cells, collapse
 from summands.design import Design
-from summands.diagnostics import Diagnostics
 from summands.levels import Levels
 from summands.simulate import Rows
+
+if TYPE_CHECKING:
+    # Compiles; what only reads fits need not wait for it.
+    from summands.diagnostics import Diagnostics
 
 # Draws that the truth is ranked among: few enough to be nearly independent wherever
 # the effective sample size is enough, and one less than a round number of ranks.

@@ -13,7 +13,6 @@ section 5.4). Nothing here depends on the rank being the one of a full crossing.
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,25 +23,18 @@ from summands.levels import Levels
 Array = NDArray[np.float64]
 
 
-@numba.njit(cache=True)
 def gram(members: NDArray[np.int64], weight: Array, count: int) -> Array:
-    """Z' diag(weight) Z, for the members of the cells, shape (K, K)."""
-    total = np.zeros((count, count))
-    for c in range(len(members)):
-        for i in range(members.shape[1]):
-            for j in range(members.shape[1]):
-                total[members[c, i], members[c, j]] += weight[c]
-    return total
+    """Compute Z' diag(weight) Z, shape (K, K), from the members of the cells."""
+    pairs = members[:, :, None] * count + members[:, None, :]
+    of_pairs = np.broadcast_to(weight[:, None, None], pairs.shape)
+    total = np.bincount(pairs.ravel(), of_pairs.ravel(), count * count)
+    return total.reshape(count, count)
 
 
-@numba.njit(cache=True)
 def sums(members: NDArray[np.int64], weight: Array, count: int) -> Array:
-    """Z' weight, shape (K,)."""
-    total = np.zeros(count)
-    for c in range(len(members)):
-        for j in range(members.shape[1]):
-            total[members[c, j]] += weight[c]
-    return total
+    """Compute Z' weight, shape (K,), from the members of the cells."""
+    of_members = np.broadcast_to(weight[:, None], members.shape)
+    return np.bincount(members.ravel(), of_members.ravel(), count)
 
 
 def of_means(cells: Cells, variance: Array) -> Array:

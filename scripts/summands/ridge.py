@@ -19,7 +19,7 @@ from summands.fitting import Problem
 
 
 def mix(
-    problem: Problem, variance: NDArray[np.float64], seed: int, sweeps: int = 2
+    problem: Problem, variance: NDArray[np.float64], seed: int, sweeps: int = 1
 ) -> NDArray[np.float64]:
     """Move each draw along the ridges.
 

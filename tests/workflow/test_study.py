@@ -356,7 +356,8 @@ def test_a_new_estimator_is_one_module_and_its_failures_are_rows(copied):
     estimates = pq.read_table(copied.results("quick") / "estimates.parquet").to_pandas()
     assert len(estimates) == len(fits) * 11
     recovery = pq.read_table(copied.results("quick") / "recovery.parquet").to_pandas()
-    used = recovery.query("gate == 'all'").groupby("design")["replicates"].max()
+    rmse = recovery.query("gate == 'all' and metric == 'rmse'")
+    used = rmse.groupby("design")["replicates"].max()
     good = fits[~failed].groupby("design").size()
     assert (used == good).all()
 

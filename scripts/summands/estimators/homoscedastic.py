@@ -35,11 +35,8 @@ Array = NDArray[np.float64]
 
 
 def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
-    """Import SciPy's optimiser and load the compiled sums from their cache."""
+    """Import SciPy's optimiser."""
     import scipy.optimize  # noqa: F401
-
-    information.gram(np.zeros((1, 1), dtype=np.int64), np.ones(1), 1)
-    information.sums(np.zeros((1, 1), dtype=np.int64), np.ones(1), 1)
 
 
 class Profile:

@@ -25,9 +25,7 @@ Array = NDArray[np.float64]
 
 
 def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
-    """Load the compiled sums from their cache."""
-    information.gram(np.zeros((1, 1), dtype=np.int64), np.ones(1), 1)
-    information.sums(np.zeros((1, 1), dtype=np.int64), np.ones(1), 1)
+    """Nothing to do: there is nothing to compile."""
 
 
 def estimate(

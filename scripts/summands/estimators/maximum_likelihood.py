@@ -42,11 +42,8 @@ Array = NDArray[np.float64]
 
 
 def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
-    """Import SciPy's solver and load the compiled sums from their cache."""
+    """Import SciPy's solver."""
     import scipy.optimize  # noqa: F401
-
-    information.gram(np.zeros((1, 1), dtype=np.int64), np.ones(1), 1)
-    information.sums(np.zeros((1, 1), dtype=np.int64), np.ones(1), 1)
 
 
 def estimate(
