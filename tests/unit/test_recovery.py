@@ -1,4 +1,6 @@
 import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -125,6 +127,25 @@ def test_every_metric_is_tested_against_its_definition():
     by_other_means |= {"bias_eliminated_coverage_50", "bias_eliminated_coverage_95"}
     names = {metric.__name__ for metric in listed - {*BY_DEFINITION, *OF_CONTRASTS}}
     assert names == by_other_means
+
+
+def test_the_readme_explains_every_metric_in_its_regime():
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    table = text.split("| metric | truth | meaning |")[1].split("\n\n")[0]
+    explained = {"both": set(), "fixed": set(), "drawn": set()}
+    for line in table.splitlines()[2:]:
+        names, regime, _ = line.strip("|").split("|", 2)
+        explained[regime.strip()] |= set(re.findall(r"`([^`]+)`", names))
+    explained["fixed"].remove(recovery.RELATIVE_PRECISION + "<estimator>")
+    named = {
+        "both": recovery.IN_BOTH + recovery.OF_ALL_FITS,
+        "fixed": recovery.WITH_FIXED_TRUTH,
+        "drawn": recovery.WITH_DRAWN_TRUTH,
+    }
+    assert explained == {
+        regime: {metric.__name__ for metric in metrics}
+        for regime, metrics in named.items()
+    }
 
 
 def test_bias_eliminated_coverage_is_coverage_of_the_mean_estimate():
