@@ -1,7 +1,8 @@
 """Simulate a batch: truth, rows and cells of its replicates."""
 
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from summands import cells, information, job, plan, simulate, storage
 from summands.design import Design
@@ -13,31 +14,30 @@ if TYPE_CHECKING:
 
 
 def main(
-    design: Design, replicates: range, seed: int, truth: str, rows: str, cells_path: str
+    design: Design, replicates: range, seed: int, outputs: Mapping[str, str]
 ) -> None:
-    """Write the three files of a batch, a row group per replicate."""
+    """Write truth and cells, a row group per replicate, and rows if they are kept.
+
+    Rows are drawn, written and collapsed block by block: however many there are, only
+    a block is held.
+    """
     gaps: dict[int, str] = {}
     with ExitStack() as stack:
-        writers = [
-            stack.enter_context(storage.BatchWriter(path))
-            for path in (truth, rows, cells_path)
-        ]
+        writers = {
+            name: stack.enter_context(storage.BatchWriter(path))
+            for name, path in outputs.items()
+        }
         for replicate in replicates:
-            coefficients = simulate.draw_truth(design, seed, replicate)
-            data = simulate.draw_rows(design, coefficients, seed, replicate)
-            collapsed = cells.collapse(data)
-            tables: list[Any] = [
-                storage.truth_table(
-                    design.levels,
-                    coefficients,
-                    information.standard_errors(collapsed, coefficients.sigma**2),
-                    replicate,
-                ),
-                storage.rows_table(data),
-                storage.cells_table(collapsed),
-            ]
-            for writer, table in zip(writers, tables, strict=True):
-                writer.write(table)
+            truth = simulate.draw_truth(design, seed, replicate)
+            blocks = simulate.draw_blocks(design, truth, seed, replicate)
+            if "rows" in writers:
+                blocks = _written(blocks, writers["rows"], replicate)
+            collapsed = cells.collapse_blocks(blocks)
+            bound = information.standard_errors(collapsed, truth.sigma**2)
+            writers["truth"].write(
+                storage.truth_table(design.levels, truth, bound, replicate)
+            )
+            writers["cells"].write(storage.cells_table(collapsed))
             gap = information.unidentified_means(collapsed)
             if gap:
                 gaps[replicate] = gap
@@ -54,13 +54,20 @@ def main(
         )
 
 
+def _written(
+    blocks: Iterator[simulate.Rows], writer: storage.BatchWriter, replicate: int
+) -> Iterator[simulate.Rows]:
+    """Write each block as it passes."""
+    for block in blocks:
+        writer.write(storage.rows_table(block, replicate))
+        yield block
+
+
 if __name__ == "__main__":
     job.start(snakemake.log[0], snakemake.config["study"])
     main(
         Design.from_content(snakemake.params.design, snakemake.wildcards.design),
         plan.parse(snakemake.wildcards.batch).replicates,
         snakemake.params.seed,
-        snakemake.output.truth,
-        snakemake.output.rows,
-        snakemake.output.cells,
+        dict(snakemake.output.items()),
     )

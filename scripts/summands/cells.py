@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import NDArray
 
 from summands.levels import Levels
 from summands.simulate import Rows
+
+# Blocks whose cells are held before they are merged: merging sorts them.
+PARTS = 64
 
 
 @dataclass(frozen=True)
@@ -100,6 +104,63 @@ def collapse(rows: Rows) -> Cells:
         [column[first].astype(np.int64) for column in rows.contributors], axis=1
     )
     return Cells(rows.levels, contributors, n, mean, np.maximum(sum_of_squares, 0.0))
+
+
+def collapse_blocks(blocks: Iterable[Rows]) -> Cells:
+    """Collapse rows that come block by block, holding a few blocks' cells at a time.
+
+    Parameters
+    ----------
+    blocks : iterable of Rows
+        At least one.
+
+    Returns
+    -------
+    Cells
+        The same for the same blocks; as of `collapse` of all rows, but for rounding.
+    """
+    parts: list[Cells] = []
+    for block in blocks:
+        parts.append(collapse(block))
+        if len(parts) == PARTS:
+            parts = [merge(parts)]
+    return parts[0] if len(parts) == 1 else merge(parts)
+
+
+def merge(parts: Sequence[Cells]) -> Cells:
+    """Put cells of different rows together (Chan, Golub and LeVeque 1983).
+
+    The American Statistician 37:242, equations 2.1: sums of squares add, and so do the
+    squared distances of the parts' means from the common one, weighted by their rows.
+
+    Parameters
+    ----------
+    parts : sequence of Cells
+        Of the same levels.
+
+    Returns
+    -------
+    Cells
+    """
+    contributors, code = np.unique(
+        np.concatenate([part.contributors for part in parts]),
+        axis=0,
+        return_inverse=True,
+    )
+    rows = np.concatenate([part.n for part in parts])
+    means = np.concatenate([part.mean for part in parts])
+    count = len(contributors)
+    n = np.bincount(code, rows, count)
+    mean = np.bincount(code, rows * means, count) / n
+    # As in collapse: the rounding of means far from zero is taken out again.
+    mean += np.bincount(code, rows * (means - mean[code]), count) / n
+    squares = np.concatenate([part.sum_of_squares for part in parts])
+    sum_of_squares = np.bincount(
+        code, squares + rows * (means - mean[code]) ** 2, count
+    )
+    return Cells(
+        parts[0].levels, contributors, n.astype(np.int64), mean, sum_of_squares
+    )
 
 
 def _code(rows: Rows) -> tuple[NDArray[np.int64], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -49,10 +50,10 @@ def whole(path: str | Path) -> Iterator[Path]:
 
 
 class BatchWriter:
-    """Write one Parquet file of a batch, a row group per replicate.
+    """Write one Parquet file of a batch, a row group per piece.
 
     A row group can be read by itself, so neither the writer nor the reader holds
-    more than one replicate.
+    more than one piece: a replicate, or a block of its rows.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ class BatchWriter:
         self._writer: pq.ParquetWriter | None = None
 
     def write(self, table: pa.Table) -> None:
-        """Append one replicate."""
+        """Append one piece."""
         if self._writer is None:
             self._writer = self._stack.enter_context(
                 pq.ParquetWriter(self._path, table.schema, compression=COMPRESSION)
@@ -85,9 +86,12 @@ class BatchWriter:
         self._stack.__exit__(kind, error, trace)
 
 
-def rows_table(rows: Rows) -> pa.Table:
-    """Rows as a table: ``value``, and a dictionary-encoded column per level."""
-    columns: dict[str, pa.Array] = {"value": pa.array(rows.value)}
+def rows_table(rows: Rows, replicate: int) -> pa.Table:
+    """Rows as a table: ``replicate``, ``value``, a dictionary-encoded level each."""
+    columns: dict[str, pa.Array] = {
+        "replicate": pa.repeat(pa.scalar(replicate, pa.int32()), len(rows.value)),
+        "value": pa.array(rows.value),
+    }
     for level, (picked, size) in enumerate(
         zip(rows.contributors, rows.levels.sizes, strict=True)
     ):
@@ -101,8 +105,11 @@ def rows_table(rows: Rows) -> pa.Table:
 def read_rows(path: str | Path, levels: Levels) -> Iterator[Rows]:
     """Read the rows of each replicate of a batch, one replicate at a time."""
     with pq.ParquetFile(path) as file:
-        for group in range(file.num_row_groups):
-            table = file.read_row_group(group)
+        groups = (file.read_row_group(at) for at in range(file.num_row_groups))
+        for _, pieces in itertools.groupby(
+            groups, key=lambda piece: piece["replicate"][0].as_py()
+        ):
+            table = pa.concat_tables(pieces)
             yield Rows(
                 levels,
                 table["value"].to_numpy(),

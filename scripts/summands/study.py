@@ -33,6 +33,8 @@ class Study:
         Replicates of each design.
     replicates_per_job : int
         Replicates of a batch.
+    keep_rows : bool
+        Whether simulated rows are written, or their cells alone.
     designs : dict of str to Design
         By id, the grid first.
     estimators : dict of str to dict
@@ -45,6 +47,7 @@ class Study:
     seed: int
     replicates: int
     replicates_per_job: int
+    keep_rows: bool
     designs: dict[str, Design]
     estimators: dict[str, dict[str, Any]]
     resolved: dict[str, Any]
@@ -101,6 +104,12 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
     if not found:
         resolved = _with_defaults(dict(document), rules)
         designs, found = _designs(resolved)
+        if not resolved["keep_rows"]:
+            found += [
+                f"estimators.{name}: reads rows, which `keep_rows: false` does not keep"
+                for name in resolved["estimators"]
+                if estimators.load(name).READS == "rows"
+            ]
     if found:
         origin = ", ".join(map(str, files)) or "the study"
         count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
@@ -111,6 +120,7 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
         seed=int(resolved["seed"]),
         replicates=int(resolved["replicates"]),
         replicates_per_job=int(resolved["replicates_per_job"]),
+        keep_rows=resolved["keep_rows"],
         designs=designs,
         estimators=resolved["estimators"],
         resolved=resolved,

@@ -1,4 +1,5 @@
 import dataclasses
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -6,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+from summands import cells as cells_module
 from summands import simulate
-from summands.cells import Cells, collapse
+from summands.cells import Cells, collapse, collapse_blocks
 from summands.design import Design
 from summands.levels import Levels
 from summands.simulate import Rows, Truth
@@ -167,3 +169,47 @@ def test_zero_sigma_contributes_its_mean_alone():
     truth = Truth(2.0, np.array([0.0, 1.0, -1.0]), np.zeros(3))
     rows = simulate.draw_rows(design, truth, 0, 0)
     assert (rows.value == np.where(rows.contributors[1] == 0, 3.0, 1.0)).all()
+
+
+@settings(deadline=None)
+@given(data_sets, st.integers(1, 40), st.integers(2, 5))
+def test_cells_of_blocks_are_those_of_all_rows(rows, length, parts):
+    def blocks():
+        for start in range(0, len(rows.value), length):
+            part = slice(start, start + length)
+            yield Rows(
+                rows.levels,
+                rows.value[part],
+                tuple(column[part] for column in rows.contributors),
+            )
+
+    whole = collapse(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cells_module, "PARTS", parts)
+        merged = collapse_blocks(blocks())
+    assert (merged.contributors == whole.contributors).all()
+    assert (merged.n == whole.n).all()
+    scale = np.abs(rows.value).max() + 1e-300
+    rounding = 8 * np.finfo(float).eps * scale
+    assert merged.mean == pytest.approx(whole.mean, abs=rounding)
+    # A mean that is rounded moves each deviation from it.
+    spread = rows.value.std() + rounding
+    assert merged.sum_of_squares == pytest.approx(
+        whole.sum_of_squares, rel=1e-9, abs=rounding * spread * len(rows.value)
+    )
+
+
+def test_a_large_table_needs_the_memory_of_a_block():
+    """Ten million rows, whose values alone are 80 MB, pass through a few."""
+    design = Design(Levels.of([1, 3, 5]), 10_000_000)
+    truth = simulate.draw_truth(design, 1, 0)
+    tracemalloc.start()
+    cells = collapse_blocks(simulate.draw_blocks(design, truth, 1, 0))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert cells.n.sum() == design.rows
+    assert peak < 16e6
+    # Five standard errors: the cells are those of this truth.
+    mean = truth.mu[cells.members].sum(axis=1)
+    v = (truth.sigma[cells.members] ** 2).sum(axis=1)
+    assert (np.abs(cells.mean - mean) < 5 * np.sqrt(v / cells.n)).all()

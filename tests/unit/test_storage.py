@@ -59,7 +59,7 @@ def test_rows_cells_and_truth_survive_their_files(tmp_path):
             rows = simulate.draw_rows(DESIGN, truth, 1, replicate)
             cells = collapse(rows)
             bound = np.arange(3.0 * DESIGN.levels.contributors + 2) + replicate
-            rows_writer.write(storage.rows_table(rows))
+            rows_writer.write(storage.rows_table(rows, replicate))
             cells_writer.write(storage.cells_table(cells))
             truth_writer.write(
                 storage.truth_table(DESIGN.levels, truth, bound, replicate)
@@ -85,7 +85,7 @@ def test_rows_cells_and_truth_survive_their_files(tmp_path):
 
 def test_contributors_are_dictionary_encoded(tmp_path):
     truth = simulate.draw_truth(DESIGN, 1, 0)
-    table = storage.rows_table(simulate.draw_rows(DESIGN, truth, 1, 0))
+    table = storage.rows_table(simulate.draw_rows(DESIGN, truth, 1, 0), 0)
     for level in range(DESIGN.levels.count):
         assert pa.types.is_dictionary(table.schema.field(f"level_{level}").type)
 
@@ -99,3 +99,21 @@ def test_names_are_null_where_they_do_not_apply():
     assert records[3] == {"parameter": "mu", "level": 1, "contributor": 1}
     assert records[:11] == records[11:]
     assert np.array(table["level"].null_count) == 4
+
+
+def test_rows_in_pieces_are_read_by_replicate(tmp_path):
+    design = Design(Levels.of([1, 2]), simulate.BLOCK + 10)
+    with storage.BatchWriter(tmp_path / "rows.parquet") as writer:
+        for replicate in range(2):
+            truth = simulate.draw_truth(design, 1, replicate)
+            for block in simulate.draw_blocks(design, truth, 1, replicate):
+                writer.write(storage.rows_table(block, replicate))
+    with pq.ParquetFile(tmp_path / "rows.parquet") as file:
+        assert file.num_row_groups == 4
+    for replicate, rows in enumerate(
+        storage.read_rows(tmp_path / "rows.parquet", design.levels)
+    ):
+        truth = simulate.draw_truth(design, 1, replicate)
+        expected = simulate.draw_rows(design, truth, 1, replicate)
+        assert (rows.value == expected.value).all()
+        assert (rows.contributors[1] == expected.contributors[1]).all()

@@ -104,10 +104,14 @@ BROKEN = {
         changed("estimators.nutpie", {"chain": 2}),
         'estimators.nutpie.chain: unknown key; did you mean "chains"?',
     ),
+    "rows that are not kept but read": (
+        changed("keep_rows", False),
+        "estimators.bayesian_ridge: reads rows, which `keep_rows: false` does not keep",
+    ),
     "far from any key": (
         changed("zzz", 1),
-        "zzz: unknown key; known here: designs, estimators, grid, replicates, "
-        "replicates_per_job, seed, study",
+        "zzz: unknown key; known here: designs, estimators, grid, keep_rows, "
+        "replicates, replicates_per_job, seed, study",
     ),
     "missing key": (changed("study", None), "study: missing"),
     "no design": (changed("grid", None), 'give "grid", "designs" or both'),

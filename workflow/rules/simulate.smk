@@ -1,8 +1,9 @@
+KEPT = ["truth", "cells"] + (["rows"] if STUDY.keep_rows else [])
+
+
 rule simulate:
     output:
-        truth=f"{SIMULATED}/truth.parquet",
-        rows=f"{SIMULATED}/rows.parquet",
-        cells=f"{SIMULATED}/cells.parquet",
+        **{name: f"{SIMULATED}/{name}.parquet" for name in KEPT},
     log:
         f"{LOGS}/simulate/{{design}}/{{batch}}.log",
     conda:
