@@ -31,8 +31,8 @@ class Study:
     seed : int
     replicates : int
         Replicates of each design.
-    replicates_per_job : int
-        Replicates of a batch.
+    replicates_per_job : int or None
+        Replicates of a batch; None where it is left to the size of the design.
     keep_rows : bool
         Whether simulated rows are written, or their cells alone.
     designs : dict of str to Design
@@ -46,7 +46,7 @@ class Study:
     name: str
     seed: int
     replicates: int
-    replicates_per_job: int
+    replicates_per_job: int | None
     keep_rows: bool
     designs: dict[str, Design]
     estimators: dict[str, dict[str, Any]]
@@ -119,7 +119,7 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
         name=resolved["study"],
         seed=int(resolved["seed"]),
         replicates=int(resolved["replicates"]),
-        replicates_per_job=int(resolved["replicates_per_job"]),
+        replicates_per_job=resolved.get("replicates_per_job"),
         keep_rows=resolved["keep_rows"],
         designs=designs,
         estimators=resolved["estimators"],

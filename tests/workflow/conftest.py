@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class Workflow:
 
     folder: Path
     source: Path = ROOT
+    environment: Mapping[str, str] | None = None
     started: list[subprocess.Popen] = field(default_factory=list)
 
     def write(self, document: object, name: str = "study.yaml") -> Path:
@@ -42,6 +44,7 @@ class Workflow:
         process = subprocess.Popen(
             self.command(document, *options, **more),
             cwd=self.source,
+            env=self.environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
 
-from summands import estimators, lock, plan, provenance, study
+from summands import estimators, lock, plan, provenance, sizing, study
 
 try:
     STUDY = study.load(config, tuple(Path(file) for file in workflow.configfiles))
@@ -21,7 +21,10 @@ LOGS = f"{RESULTS}/logs"
 BATCHES = {
     design: plan.batches(
         STUDY.replicates,
-        STUDY.replicates_per_job,
+        STUDY.replicates_per_job
+        or sizing.replicates_per_job(
+            STUDY.designs[design], STUDY.estimators, STUDY.replicates
+        ),
         Path(RESULTS, "simulated", design),
     )
     for design in STUDY.designs
@@ -63,6 +66,34 @@ def fit_code(wildcards):
     """Code that a fit depends on, that of its data included."""
     estimator = f"summands.estimators.{wildcards.estimator}"
     return [provenance.digest("fit.py", estimator), provenance.digest("simulate.py")]
+
+
+def fit_memory(wildcards, attempt):
+    """Megabytes that a fit job asks for: more each time it is tried again."""
+    return attempt * sizing.memory(
+        STUDY.designs[wildcards.design],
+        wildcards.estimator,
+        STUDY.estimators[wildcards.estimator],
+        len(plan.parse(wildcards.batch).replicates),
+    )
+
+
+def fit_runtime(wildcards, attempt):
+    """Minutes that a fit job asks for."""
+    expected = sizing.seconds(
+        STUDY.designs[wildcards.design],
+        wildcards.estimator,
+        STUDY.estimators[wildcards.estimator],
+    )
+    replicates = len(plan.parse(wildcards.batch).replicates)
+    return attempt * sizing.runtime(expected * replicates)
+
+
+def simulate_runtime(wildcards, attempt):
+    """Minutes that the rows of a batch may take to draw."""
+    rows = STUDY.designs[wildcards.design].rows
+    replicates = len(plan.parse(wildcards.batch).replicates)
+    return attempt * sizing.runtime(2e-7 * rows * replicates)
 
 
 def claim_study():

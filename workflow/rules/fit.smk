@@ -11,6 +11,9 @@ rule fit:
         estimator="|".join(OTHERS) or NONE,
     conda:
         "../../envs/summands.yaml"
+    resources:
+        mem_mb=fit_memory,
+        runtime=fit_runtime,
     params:
         design=design_content,
         seed=STUDY.seed,

@@ -33,6 +33,9 @@ rule draw:
         f"{LOGS}/draw.log",
     conda:
         "../../envs/summands.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 2 * sizing.EMPTY,
+        runtime=lambda wildcards, attempt: attempt * 30,
     params:
         code=provenance.digest("draw.py"),
     message:

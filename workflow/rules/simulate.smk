@@ -8,6 +8,9 @@ rule simulate:
         f"{LOGS}/simulate/{{design}}/{{batch}}.log",
     conda:
         "../../envs/summands.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * sizing.EMPTY,
+        runtime=simulate_runtime,
     params:
         design=design_content,
         seed=STUDY.seed,

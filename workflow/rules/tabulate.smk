@@ -20,6 +20,9 @@ rule tabulate:
         f"{LOGS}/tabulate.log",
     conda:
         "../../envs/summands.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 2 * sizing.EMPTY,
+        runtime=lambda wildcards, attempt: attempt * 30,
     params:
         study=STUDY.resolved,
         batches={design: len(batches) for design, batches in BATCHES.items()},

@@ -1,0 +1,150 @@
+"""Studies on a real Slurm of two nodes, and what happens to clusters."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from ..workflow.conftest import (
+    ROOT,
+    Workflow,
+    assert_same_values,
+    values,
+    wait_for,
+)
+from . import lab
+
+pytestmark = pytest.mark.skipif(
+    bool(lab.missing()),
+    reason=f"no Slurm here ({lab.missing()} is missing): install slurm-wlm and munge",
+)
+
+# Jobs of some ten seconds: long enough to be interrupted.
+STUDY = {
+    "study": "cluster",
+    "seed": 3,
+    "replicates": 4,
+    "replicates_per_job": 2,
+    "grid": {"levels": [[1, 2, 3]], "rows": [300]},
+    "estimators": {"nutpie": {"draws": 12_000, "tune": 4_000}, "least_squares": {}},
+}
+ENDED = ("COMPLETED", "CANCELLED", "FAILED", "NODE_FAIL", "TIMEOUT", "OUT_OF_MEMORY")
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """The same study without a cluster."""
+    made = Workflow(tmp_path_factory.mktemp("local"))
+    made.run(STUDY)
+    return made
+
+
+@pytest.fixture
+def cluster():
+    # Sockets want short paths, shorter than those of pytest.
+    folder = Path(tempfile.mkdtemp(prefix="lab"))
+    made = lab.Lab(folder)
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def run(tmp_path, cluster):
+    """A run of the study on the cluster, started in the background."""
+    workflow = Workflow(tmp_path, environment=cluster.environment)
+    yield workflow
+    for process in workflow.started:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+OPTIONS = (
+    *("--profile", str(ROOT / "profiles" / "slurm"), "--latency-wait", "10"),
+    # The profile spares the controller; here it is asked more often.
+    *("--slurm-init-seconds-before-status-checks", "1"),
+)
+
+
+def running(cluster: lab.Lab, rule: str) -> dict[str, str] | None:
+    """A running job of a rule."""
+    for job in cluster.jobs():
+        if job["state"] == "RUNNING" and job["comment"].startswith(f"rule_{rule}"):
+            return job
+    return None
+
+
+def states(cluster: lab.Lab, rule: str) -> list[str]:
+    return [
+        job["state"]
+        for job in cluster.jobs()
+        if job["comment"].startswith(f"rule_{rule}")
+    ]
+
+
+def finish(process: subprocess.Popen) -> str:
+    printed, _ = process.communicate(timeout=500)
+    assert process.returncode == 0, printed
+    return printed
+
+
+def begun(run: Workflow) -> bool:
+    """Whether a fit has said so in its log: jobs that only start up tell less."""
+    logs = (run.results("cluster") / "logs" / "fit" / "nutpie").rglob("*.log")
+    return any("started" in log.read_text() for log in logs)
+
+
+def test_tables_are_those_of_a_local_run_though_jobs_and_the_controller_fail(
+    run, cluster, local
+):
+    process = run.start(STUDY, *OPTIONS)
+    wait_for(lambda: begun(run) and running(cluster, "sample"))
+    cluster.cancel(running(cluster, "sample")["id"])
+    cluster.stop_controller()
+    time.sleep(12)
+    cluster.start_controller()
+    printed = finish(process)
+    assert "Trying to restart job" in printed
+    assert_same_values(run.results("cluster"), local.results("cluster"))
+    assert {job["node"] for job in cluster.jobs()} >= set(cluster.names)
+    assert states(cluster, "sample").count("COMPLETED") == 2
+    assert states(cluster, "sample").count("CANCELLED") == 1
+
+
+def test_a_lost_node_costs_its_jobs_only(run, cluster, local):
+    process = run.start(STUDY, *OPTIONS)
+    wait_for(lambda: begun(run) and running(cluster, "sample"))
+    lost = running(cluster, "sample")
+    cluster.crash_node(lost["node"])
+    finish(process)
+    assert_same_values(run.results("cluster"), local.results("cluster"))
+    by_id = {job["id"]: job["state"] for job in cluster.jobs()}
+    assert by_id[lost["id"]] == "NODE_FAIL"
+    assert states(cluster, "sample").count("COMPLETED") == 2
+
+
+def test_a_killed_submitter_is_started_again(run, cluster, local):
+    process = run.start(STUDY, *OPTIONS)
+    wait_for(lambda: begun(run) and running(cluster, "sample"))
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    # Its jobs are still at work: a second run would write the same files.
+    refused = run.run(STUDY, *OPTIONS, fails=True)
+    assert "by a job that it left behind" in refused
+    wait_for(lambda: all(job["state"] in ENDED for job in cluster.jobs()))
+    before = len(cluster.jobs())
+    run.run(STUDY, *OPTIONS)
+    assert_same_values(run.results("cluster"), local.results("cluster"))
+    # What the orphans finished is not done again.
+    again = states(cluster, "simulate")
+    assert len(again) == 2
+    assert len(cluster.jobs()) > before
+    assert values(run.results("cluster"))["fits"].num_rows == 8

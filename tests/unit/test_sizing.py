@@ -1,0 +1,60 @@
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from summands import estimators, sizing
+from summands.design import Design
+from summands.levels import Levels
+
+DESIGNS = st.builds(
+    Design,
+    st.lists(st.integers(1, 12), min_size=1, max_size=4).map(Levels.of),
+    st.integers(10, 10**6),
+)
+NAMES = st.sampled_from(estimators.names())
+
+
+@given(DESIGNS, NAMES, st.integers(1, 500))
+def test_more_of_anything_is_never_less_work(design, name, replicates):
+    more = dataclasses.replace(design, rows=2 * design.rows)
+    wider = dataclasses.replace(design, levels=Levels.of([*design.levels.sizes, 3]))
+    options = {"chains": 4, "tune": 400, "draws": 1000}
+    for other in (more, wider):
+        assert sizing.seconds(other, name, options) >= sizing.seconds(
+            design, name, options
+        )
+        assert sizing.memory(other, name, options, replicates) >= sizing.memory(
+            design, name, options, replicates
+        )
+    assert sizing.memory(design, name, options, replicates + 1) >= sizing.memory(
+        design, name, options, replicates
+    )
+
+
+@given(DESIGNS, st.integers(1, 5000))
+def test_jobs_are_worth_starting_and_no_longer_than_that(design, replicates):
+    chosen = {"nutpie": {"chains": 4, "tune": 400, "draws": 1000}, "least_squares": {}}
+    count = sizing.replicates_per_job(design, chosen, replicates)
+    assert 1 <= count <= replicates
+    one = sizing.seconds(design, "nutpie", chosen["nutpie"])
+    if count < replicates:
+        assert sizing.WORTH_STARTING <= count * one < sizing.WORTH_STARTING + one
+
+
+def test_a_posterior_of_many_draws_asks_for_the_memory_that_holds_them():
+    design = Design(Levels.of([1, 2, 3, 5, 10, 10]), 10_000)
+    few = sizing.memory(design, "nutpie", {"chains": 4, "draws": 1000}, 100)
+    many = sizing.memory(design, "nutpie", {"chains": 4, "draws": 5000}, 100)
+    stored = 8 * 4 * 4000 * 100 * (2 * 31 + 1) / 1e6
+    assert many - few > stored
+    assert sizing.memory(design, "least_squares", {}, 100) < 2 * sizing.EMPTY
+
+
+def test_rows_are_counted_where_they_are_read():
+    large = Design(Levels.of([1, 50]), 10**7)
+    by_rows = sizing.memory(large, "bayesian_ridge", {}, 1)
+    assert by_rows > 10**7 * 50 * 8 / 1e6
+    assert sizing.memory(large, "least_squares", {}, 1) < 2 * sizing.EMPTY
+    assert sizing.runtime(600) == pytest.approx(5 + sizing.PATIENCE * 10)
