@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
 from summands import calibration, figures, job, storage, study
@@ -26,7 +25,7 @@ def main(
     """Draw those of the figures that are asked for, from the final tables."""
 
     def read(name: str) -> pd.DataFrame:
-        return pd.read_parquet(inputs[name])
+        return storage.read_table(inputs[name]).to_pandas()
 
     drawings: dict[str, Callable[[], Figure]] = {
         "truth": lambda: figures.truth_against_estimate(
@@ -46,7 +45,7 @@ def main(
 
 def _ranks(checked: study.Study, inputs: Mapping[str, str]) -> dict[str, figures.Ranks]:
     """Ranks of the designs with the smallest p-values, in the order of the study."""
-    verdicts = pd.read_parquet(inputs["calibration"])
+    verdicts = storage.read_table(inputs["calibration"]).to_pandas()
     worst = verdicts.groupby(["design", "estimator"], sort=False)["p_adjusted"].min()
     chosen = set(worst.nsmallest(MOST_PANELS).index)
     several = len(checked.estimators) > 1
@@ -55,8 +54,8 @@ def _ranks(checked: study.Study, inputs: Mapping[str, str]) -> dict[str, figures
         if (design, estimator) not in chosen:
             continue
         here = (pc.field("design") == design) & (pc.field("estimator") == estimator)
-        estimates = pq.read_table(inputs["estimates"], filters=here)
-        fits = pq.read_table(inputs["fits"], filters=here)
+        estimates = storage.read_table(inputs["estimates"], filters=here)
+        fits = storage.read_table(inputs["fits"], filters=here)
         ranks = calibration.ranks(checked.designs[design], estimates, fits)
         title = design.replace("levels-", "").replace("_", "\n", 1)
         title = title.replace("_intercept_sd", "\nintercept_sd")

@@ -100,7 +100,7 @@ def main(
 
 def _gather(paths: Sequence[str], checked: study.Study) -> pa.Table:
     """Read batches, without the replicates that the study no longer asks for."""
-    table = pa.concat_tables(pq.read_table(path) for path in paths)
+    table = pa.concat_tables(storage.read_table(path) for path in paths)
     return table.filter(pc.field("replicate") < checked.replicates)
 
 

@@ -6,8 +6,9 @@ import os
 import sys
 import time
 from pathlib import Path
+from types import TracebackType
 
-from summands import lock, plan
+from summands import lock, plan, storage
 
 # The run's standard error, once a job's own goes to its log.
 _console: int | None = None
@@ -35,7 +36,31 @@ def start(log: str, study: str) -> None:
     os.dup2(target, 1)
     os.dup2(target, 2)
     os.close(target)
+    sys.excepthook = _explain
     lock.share(plan.results(study))
+
+
+def _explain(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Say in one line what a user can mend; show anything else as Python does."""
+    advice = ""
+    text = str(error).strip()
+    if isinstance(error, storage.DamagedFileError | lock.LockError):
+        advice = text
+    elif "No space left on device" in text or "Disk quota exceeded" in text:
+        advice = (
+            f"the disk is full ({text.splitlines()[0]}): make room and run the study "
+            "again, which goes on from here"
+        )
+    elif isinstance(error, PermissionError) or "Read-only file system" in text:
+        advice = f"results cannot be written ({text.splitlines()[0]})"
+    elif isinstance(error, MemoryError):
+        advice = "there is not enough memory: give the job more, or run fewer at once"
+    if advice:
+        warn(advice)
+    else:
+        sys.__excepthook__(kind, error, trace)
 
 
 def warn(message: str) -> None:

@@ -21,8 +21,16 @@ NAME = ".lock"
 _held: list[TextIO] = []
 
 
-class StudyBusyError(RuntimeError):
-    """Another run of the study is alive; its text is meant for the user."""
+class LockError(RuntimeError):
+    """A study's folder cannot be claimed; its text is meant for the user."""
+
+
+class StudyBusyError(LockError):
+    """Another run of the study is alive."""
+
+
+class UnwritableError(LockError):
+    """The folder cannot be written to."""
 
 
 def claim(folder: str | Path) -> None:
@@ -37,6 +45,8 @@ def claim(folder: str | Path) -> None:
     ------
     StudyBusyError
         If another run, or a job of one, is alive.
+    UnwritableError
+        If the folder cannot be written to.
     """
     file = _open(folder)
     try:
@@ -68,8 +78,14 @@ def share(folder: str | Path) -> None:
 
 def _open(folder: str | Path) -> TextIO:
     path = Path(folder) / NAME
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("a+")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+")
+    except OSError as error:
+        raise UnwritableError(
+            f"{folder} cannot be written to ({error.strerror}): give the run a folder "
+            "where it can, with --directory"
+        ) from None
 
 
 def _owner(file: TextIO) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -49,6 +49,36 @@ def whole(path: str | Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
+class DamagedFileError(RuntimeError):
+    """A file of the study cannot be read; its text is meant for the user."""
+
+
+@contextmanager
+def reading(path: str | Path) -> Iterator[None]:
+    """Name the file, and what to do, where its reading fails.
+
+    Parameters
+    ----------
+    path : str or Path
+        What is being read.
+
+    Raises
+    ------
+    DamagedFileError
+        In place of what the reader raises for a file that is there but broken.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (pa.ArrowException, OSError, KeyError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise DamagedFileError(
+            f"{path} is damaged ({reason}): delete it and run the study again, which "
+            "makes it anew"
+        ) from error
+
+
 class BatchWriter:
     """Write one Parquet file of a batch, a row group per piece.
 
@@ -86,6 +116,12 @@ class BatchWriter:
         self._stack.__exit__(kind, error, trace)
 
 
+def read_table(path: str | Path, **options: Any) -> pa.Table:
+    """Read a Parquet file; see `reading` and `pyarrow.parquet.read_table`."""
+    with reading(path):
+        return pq.read_table(path, **options)
+
+
 def rows_table(rows: Rows, replicate: int) -> pa.Table:
     """Rows as a table: ``replicate``, ``value``, a dictionary-encoded level each."""
     columns: dict[str, pa.Array] = {
@@ -104,7 +140,7 @@ def rows_table(rows: Rows, replicate: int) -> pa.Table:
 
 def read_rows(path: str | Path, levels: Levels) -> Iterator[Rows]:
     """Read the rows of each replicate of a batch, one replicate at a time."""
-    with pq.ParquetFile(path) as file:
+    with reading(path), pq.ParquetFile(path) as file:
         groups = (file.read_row_group(at) for at in range(file.num_row_groups))
         for _, pieces in itertools.groupby(
             groups, key=lambda piece: piece["replicate"][0].as_py()
@@ -138,7 +174,7 @@ def cells_table(cells: Cells) -> pa.Table:
 
 def read_cells(path: str | Path, levels: Levels) -> Iterator[Cells]:
     """Read the cells of each replicate of a batch, one replicate at a time."""
-    with pq.ParquetFile(path) as file:
+    with reading(path), pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group)
             yield Cells(
@@ -207,7 +243,7 @@ def read_truth(path: str | Path) -> dict[str, np.ndarray]:
     dict of str to ndarray, each of shape (R, P)
         "truth" and "bound", in the order of the replicates and of `estimands.index`.
     """
-    table = pq.read_table(path, columns=["replicate", "truth", "bound"])
+    table = read_table(path, columns=["replicate", "truth", "bound"])
     replicates = len(np.unique(table["replicate"].to_numpy()))
     return {
         name: table[name].to_numpy().reshape(replicates, -1)

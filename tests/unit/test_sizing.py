@@ -1,7 +1,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from summands import estimators, sizing
@@ -16,6 +16,7 @@ DESIGNS = st.builds(
 NAMES = st.sampled_from(estimators.names())
 
 
+@settings(deadline=None)
 @given(DESIGNS, NAMES, st.integers(1, 500))
 def test_more_of_anything_is_never_less_work(design, name, replicates):
     more = dataclasses.replace(design, rows=2 * design.rows)
@@ -33,6 +34,7 @@ def test_more_of_anything_is_never_less_work(design, name, replicates):
     )
 
 
+@settings(deadline=None)
 @given(DESIGNS, st.integers(1, 5000))
 def test_jobs_are_worth_starting_and_no_longer_than_that(design, replicates):
     chosen = {"nutpie": {"chains": 4, "tune": 400, "draws": 1000}, "least_squares": {}}

@@ -101,7 +101,7 @@ def claim_study():
     if workflow.is_main_process:
         try:
             lock.claim(RESULTS)
-        except lock.StudyBusyError as error:
+        except lock.LockError as error:
             raise WorkflowError(str(error))
 
 
