@@ -362,7 +362,7 @@ def test_fits_converge(sizes, rows, scale):
 
 
 def test_attempts_follow_the_rule_and_are_recorded():
-    """Draws too few to converge take every attempt, the last in other coordinates."""
+    """Draws too few to converge take every attempt, the last one in "warped"."""
     problem, cells = data_set([2, 2], 2000)
     kinds = []
     for escalations in (0, 1, 2):
@@ -371,8 +371,7 @@ def test_attempts_follow_the_rule_and_are_recorded():
         assert not fit.converged
         assert fit.attempts == escalations + 1
         kinds.append(fit.parametrisation)
-    assert kinds[0] == kinds[1] != kinds[2]
-    assert set(kinds) == set(KINDS)
+    assert kinds == ["floors", "floors", "warped"]
 
 
 def test_nutpie_is_what_the_bridge_expects():
