@@ -32,6 +32,12 @@ BATCHES = {
 
 SAMPLERS = [name for name in STUDY.estimators if estimators.load(name).SAMPLES]
 OTHERS = [name for name in STUDY.estimators if name not in SAMPLERS]
+# Computed once: a study may have thousands of jobs.
+SIMULATE_CODE = provenance.digest("simulate.py")
+FIT_CODE = {
+    name: provenance.digest("fit.py", f"summands.estimators.{name}")
+    for name in STUDY.estimators
+}
 # A pattern that matches nothing, for studies without estimators of one kind.
 NONE = "(?!)"
 
@@ -64,8 +70,7 @@ def fit_data(wildcards):
 
 def fit_code(wildcards):
     """Code that a fit depends on, that of its data included."""
-    estimator = f"summands.estimators.{wildcards.estimator}"
-    return [provenance.digest("fit.py", estimator), provenance.digest("simulate.py")]
+    return [FIT_CODE[wildcards.estimator], SIMULATE_CODE]
 
 
 def fit_memory(wildcards, attempt):

@@ -14,7 +14,7 @@ rule simulate:
     params:
         design=design_content,
         seed=STUDY.seed,
-        code=provenance.digest("simulate.py"),
+        code=SIMULATE_CODE,
     message:
         "simulate {wildcards.design}, {wildcards.batch}"
     script:
