@@ -139,7 +139,7 @@ class Totals:
         ]
         for name, total in self.estimators.items():
             lines.append(
-                f"{name:<22}{total.fits:>8,}{total.converged / total.fits:>11.1%}"
+                f"{name:<22}{total.fits:>8,}{_share(total.converged, total.fits):>11}"
                 f"{total.failed:>8,}{total.seconds / total.fits:>15.3f}"
             )
             if total.failed:
@@ -215,6 +215,11 @@ class Totals:
             "/ bound: RMSE over the smallest that unbiased estimates can have "
             "(fixed truths only).",
         ]
+
+
+def _share(part: int, whole: int) -> str:
+    """Percent, rounded down: 100 % means all."""
+    return f"{math.floor(1000 * part / whole) / 10:.1f}%"
 
 
 def _count(number: int, noun: str) -> str:

@@ -175,7 +175,7 @@ def test_the_summary_counts_everything():
     assert f"calibration.parquet  {tested} parameters tested" in text
     # The share that converged comes before any metric.
     converged = next(line for line in lines if line.startswith("full"))
-    assert converged.split()[:4] == ["full", "12", "66.7%", "2"]
+    assert converged.split()[:4] == ["full", "12", "66.6%", "2"]
     assert "the first of them failed with it broke" in text
     assert "sigma *" in text
     assert "one: in 1 data set some contributors do not meet" in text
