@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import (
     FixedLocator,
     LogLocator,
+    MaxNLocator,
     NullLocator,
     SymmetricalLogLocator,
 )
@@ -126,7 +127,10 @@ def _scatter(axis: Axes, part: pd.DataFrame, parameter: str) -> None:
             # orders of magnitude.
             scale("symlog", linthresh=1.0)
             base = 10 if part["truth"].abs().max() < 100 else 100
-            side.set_major_locator(SymmetricalLogLocator(base=base, linthresh=1.0))
+            steps = (1.0, 3.0) if base == 10 else (1.0,)
+            side.set_major_locator(
+                SymmetricalLogLocator(base=base, linthresh=1.0, subs=steps)
+            )
             side.set_major_formatter("{x:g}")
             side.set_minor_locator(NullLocator())
     if part.empty:
@@ -156,6 +160,11 @@ def _scatter(axis: Axes, part: pd.DataFrame, parameter: str) -> None:
 def _number(axis: XAxis | YAxis) -> None:
     """Label a logarithmic axis with plain numbers that do not run into each other."""
     low, high = axis.get_view_interval()
+    if high < 4 * low:
+        axis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
+        axis.set_major_formatter("{x:g}")
+        axis.set_minor_locator(NullLocator())
+        return
     wide = high > 100 * max(low, 1e-300)
     axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 3.0), numticks=6))
     axis.set_major_formatter("{x:g}")

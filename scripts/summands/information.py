@@ -168,15 +168,16 @@ def sigma_set(cells: Cells, contrasts: Array, total: float) -> tuple[Array, Arra
     -------
     lower, upper : ndarray, shape (K,)
         Ends for sigma, not for its square. NaN where the contrasts or the total are
-        not known; equal where sigma is identified.
+        not known, or contradict each other; equal where sigma is identified.
     """
     levels = cells.levels
-    if not (np.isfinite(contrasts).all() and np.isfinite(total)):
+    lowest = np.minimum.reduceat(contrasts, levels.offsets)
+    floor = total + lowest.sum()
+    # Estimates may ask for negative variances: the set is empty. NaN ends here too.
+    if not floor > -1e-9 * abs(total):
         unknown = np.full(levels.contributors, np.nan)
         return unknown, unknown
-    lowest = np.minimum.reduceat(contrasts, levels.offsets)
-    # Estimates of contrasts and total may contradict each other: no floor is left.
-    floor = max(total + lowest.sum(), 0.0)
+    floor = max(floor, 0.0)
     distance = contrasts - lowest[levels.level]
     _, null = row_space(cells)
     if levels.count == 1:
@@ -226,14 +227,21 @@ def unidentified_means(cells: Cells) -> str:
     lost = ~identified(cells)[names.where("mu")]
     if not lost.any():
         return ""
-    absent = sums(cells.members, np.ones(len(cells.n)), levels.contributors) == 0
+    count = levels.contributors
+    present = sums(cells.members, np.ones(len(cells.n)), count) > 0
     reasons = []
-    if absent.any():
-        reasons.append(f"no rows of {_list(levels, absent)}")
-    if (lost & ~absent).any():
-        met = lost & ~absent
+    if not present.all():
+        reasons.append(f"no rows of {_list(levels, ~present)}")
+    # Contrasts between those that have rows: do they lie in the row space?
+    _, null = row_space(cells)
+    of_present = np.where(present, 1.0, 0.0)
+    in_level = np.add.reduceat(of_present, levels.offsets)[levels.level]
+    same = levels.level[:, None] == levels.level
+    centred = np.eye(count) - same * of_present / np.maximum(in_level, 1.0)[:, None]
+    apart = present & (np.abs(centred @ null).max(axis=1, initial=0.0) > 1e-6)
+    if apart.any():
         reasons.append(
-            f"too few rows in which {_list(levels, met)} meet others, so that the "
+            f"too few rows in which {_list(levels, apart)} meet others, so that the "
             "levels' shares cannot be told apart"
         )
     return " and ".join(reasons)

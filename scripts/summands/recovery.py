@@ -78,6 +78,10 @@ class Sample:
         """Estimate less truth, shape (R, M)."""
         return self.estimate - self.truth
 
+    def has(self, name: str) -> NDArray[np.bool_]:
+        """Mark the replicates in which an array is known for all contributors."""
+        return ~np.isnan(getattr(self, name)).any(axis=1)
+
     def take(self, chosen: NDArray[np.bool_]) -> Sample:
         """Keep some of the replicates."""
         return replace(
@@ -341,6 +345,9 @@ OF_ALL_FITS: tuple[Metric, ...] = (
     coverage_95_failures_held,
 )
 
+# What a metric needs beside estimates: it rests on the replicates that have it.
+NEEDED: Mapping[Metric, str] = {rmse_over_bound: "bound"}
+
 # With the name of the other estimator after it.
 RELATIVE_PRECISION = "relative_precision_vs_"
 
@@ -392,11 +399,6 @@ def recovery(
     """
     fixed = design.truth == "fixed"
     metrics = IN_BOTH + (WITH_FIXED_TRUTH if fixed else WITH_DRAWN_TRUTH)
-    # Fits that failed are told from the others by their missing estimates.
-    fitted = {
-        estimator: fits["error"].is_null().to_numpy(zero_copy_only=False)
-        for estimator, (_, fits) in tables.items()
-    }
     samples = {
         estimator: {
             (parameter, level): sample
@@ -412,19 +414,23 @@ def recovery(
                 for metric in OF_ALL_FITS
             ]
             for gate in ("all", "converged"):
-                chosen = fitted[estimator] & (sample.converged | (gate == "all"))
-                if not chosen.any():
-                    continue
-                part = sample.take(chosen)
-                found += [
-                    (metric.__name__, gate, len(part.truth), metric(part))
-                    for metric in metrics
-                ]
+                chosen = sample.has("estimate") & (sample.converged | (gate == "all"))
+                for metric in metrics:
+                    able = chosen & sample.has(NEEDED.get(metric, "estimate"))
+                    if able.any():
+                        found.append(
+                            (
+                                metric.__name__,
+                                gate,
+                                int(able.sum()),
+                                metric(sample.take(able)),
+                            )
+                        )
                 for other in samples if fixed else ():
                     if other == estimator:
                         continue
                     rival = samples[other][parameter, level]
-                    both = chosen & fitted[other]
+                    both = chosen & rival.has("estimate")
                     both &= rival.converged | (gate == "all")
                     found.append(
                         (

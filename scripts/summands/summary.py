@@ -129,7 +129,9 @@ class Totals:
             f"{failed:,} failed",
             f"  recovery.parquet     {_count(self.metrics, 'metric')}",
             "  calibration.parquet  "
-            + _count(self.parameters_calibrated, "parameter tested"),
+            + _count(
+                self.parameters_calibrated, "parameter tested", "parameters tested"
+            ),
         ]
 
     def _convergence(self) -> list[str]:
@@ -156,12 +158,13 @@ class Totals:
                 "set_lower and set_upper in",
                 "estimates.parquet hold every value that fits the data equally well. "
                 "Contrasts of",
-                "variance within a level and the total variance are determined.",
+                "variance within a level and the total variance are determined, where "
+                "contributors meet.",
             ]
         for design, count in self.gaps.items():
             lines.append(
-                f"{design}: in {_count(count, 'data set')} some contributors do not "
-                "meet the others, their means are not determined."
+                f"{design}: in {_count(count, 'data set')} some contributors have no "
+                "rows or do not meet the others; nothing is determined of them."
             )
         return lines
 
@@ -222,8 +225,5 @@ def _share(part: int, whole: int) -> str:
     return f"{math.floor(1000 * part / whole) / 10:.1f}%"
 
 
-def _count(number: int, noun: str) -> str:
-    if number == 1:
-        return f"1 {noun}"
-    head, *rest = noun.split(" ", 1)
-    return " ".join([f"{number:,} {head}s", *rest])
+def _count(number: int, noun: str, nouns: str = "") -> str:
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"

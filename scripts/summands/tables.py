@@ -45,7 +45,7 @@ ESTIMATES = _schema(
     ),
     ("level", pa.int32(), "level, from 0; null where it does not apply"),
     ("contributor", pa.int32(), "contributor within the level, from 0, or null"),
-    ("truth", pa.float64(), "true value; null for observed data"),
+    ("truth", pa.float64(), "true value"),
     ("estimate", pa.float64(), "point estimate (posterior mean)"),
     ("sd", pa.float64(), "standard error (posterior standard deviation)"),
     ("lower_50", pa.float64(), "lower end of the central 50 % interval"),

@@ -66,13 +66,15 @@ def test_gaps_are_named():
     everything = cells_of(levels, crossed(levels))
     assert information.unidentified_means(everything) == ""
     without = [row for row in crossed(levels) if row[2] != 1]
-    assert information.unidentified_means(cells_of(levels, without)).startswith(
-        "no rows of 2/1"
-    )
+    assert information.unidentified_means(cells_of(levels, without)) == "no rows of 2/1"
     # 1/0 meets only 2/0, and 1/1 the others: which level makes the difference?
     apart = [[0, 0, 0], [0, 1, 1], [0, 1, 2]]
     text = information.unidentified_means(cells_of(levels, apart))
     assert "too few rows in which 1/0, 1/1, 2/0, 2/1, 2/2 meet others" in text
+    both = information.unidentified_means(cells_of(levels, apart[:2]))
+    assert both.startswith(
+        "no rows of 2/2 and too few rows in which 1/0, 1/1, 2/0, 2/1"
+    )
     names = estimands.index(levels)
     identified = information.identified(cells_of(levels, apart))
     assert not identified[names.where("mu")][1:].any()
@@ -201,3 +203,13 @@ def test_sets_hold_the_truth_as_rows_grow():
     assert (exact[0] <= truth.sigma).all()
     assert (truth.sigma <= exact[1]).all()
     assert np.stack(found) ** 2 == pytest.approx(np.stack(exact) ** 2, abs=0.05)
+
+
+def test_estimates_that_contradict_each_other_have_no_set():
+    """Contrasts of -2 and 2 with a total of 1 would need a negative variance."""
+    levels = Levels.of([1, 2])
+    cells = cells_of(levels, crossed(levels))
+    for ends in information.sigma_set(cells, np.array([0.0, -2.0, 2.0]), 1.0):
+        assert np.isnan(ends).all()
+    lower, upper = information.sigma_set(cells, np.array([0.0, -1.0, 1.0]), 1.0)
+    assert (lower == upper).all()  # no floor is left to share

@@ -178,7 +178,7 @@ def test_the_summary_counts_everything():
     assert converged.split()[:4] == ["full", "12", "66.6%", "2"]
     assert "the first of them failed with it broke" in text
     assert "sigma *" in text
-    assert "one: in 1 data set some contributors do not meet" in text
+    assert "one: in 1 data set some contributors have no rows" in text
     assert "Calibration of full: 1 of 1 design passed; with 5 replicates only" in text
     frame = whole["recovery"].to_pandas()
     chosen = frame.query(

@@ -389,6 +389,25 @@ def test_each_regime_has_its_own_metrics():
     assert not ((repeated | versus) & of_drawn)
 
 
+def test_a_data_set_with_a_gap_takes_only_its_own_estimates_away():
+    """Null in one replicate: metrics rest on the others, and say on how many."""
+    estimates, fits = study_of(["good"] * 5)
+    for name in ("estimate", "bound"):
+        values = estimates[name].to_numpy().copy()
+        values[: SIZE if name == "estimate" else 2 * SIZE] = np.nan
+        place = estimates.schema.get_field_index(name)
+        column = pa.array(values, mask=np.isnan(values))
+        estimates = estimates.set_column(place, estimates.schema.field(name), column)
+    table = recovery.recovery("d", FIXED, {"e": (estimates, fits)})
+    where = {"parameter": "intercept", "gate": "all"}
+    (rmse,) = found(table, metric="rmse", **where)
+    assert rmse["replicates"] == 4
+    assert rmse["value"] == pytest.approx(0.1 * np.sqrt((4 + 9 + 16 + 25) / 4))
+    (ratio,) = found(table, metric="rmse_over_bound", **where)
+    assert ratio["replicates"] == 3
+    assert ratio["value"] == pytest.approx(0.2 * np.sqrt((9 + 16 + 25) / 3))
+
+
 def test_estimators_are_compared_on_what_both_have_fitted():
     one = study_of(["good", "good", "failed", "good", "good", "bad"])
     two = study_of(["good", "failed", "good", "good", "good", "good"], "f", 0.1)
