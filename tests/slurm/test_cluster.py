@@ -33,6 +33,10 @@ STUDY = {
     "grid": {"levels": [[1, 2, 3]], "rows": [300]},
     "estimators": {"nutpie": {"draws": 12_000, "tune": 4_000}, "least_squares": {}},
 }
+# Jobs that are sure to outlive the start of another run.
+LONG = STUDY | {
+    "estimators": STUDY["estimators"] | {"nutpie": {"draws": 100_000, "tune": 4_000}}
+}
 ENDED = ("COMPLETED", "CANCELLED", "FAILED", "NODE_FAIL", "TIMEOUT", "OUT_OF_MEMORY")
 
 
@@ -131,17 +135,20 @@ def test_a_lost_node_costs_its_jobs_only(run, cluster, local):
     assert states(cluster, "sample").count("COMPLETED") == 2
 
 
-def test_a_killed_submitter_is_started_again(run, cluster, local):
-    process = run.start(STUDY, *OPTIONS)
+def test_a_killed_submitter_is_started_again(run, cluster, tmp_path):
+    process = run.start(LONG, *OPTIONS)
     wait_for(lambda: begun(run) and running(cluster, "sample"))
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     # Its jobs are still at work: a second run would write the same files.
-    refused = run.run(STUDY, *OPTIONS, fails=True)
+    refused = run.run(LONG, *OPTIONS, fails=True)
     assert "by a job that it left behind" in refused
     wait_for(lambda: all(job["state"] in ENDED for job in cluster.jobs()))
     before = len(cluster.jobs())
-    run.run(STUDY, *OPTIONS)
+    run.run(LONG, *OPTIONS)
+    local = Workflow(tmp_path / "local")
+    local.folder.mkdir()
+    local.run(LONG)
     assert_same_values(run.results("cluster"), local.results("cluster"))
     # What the orphans finished is not done again.
     again = states(cluster, "simulate")
