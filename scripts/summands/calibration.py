@@ -24,6 +24,9 @@ from summands.tables import CALIBRATION
 # estimator fails one in a hundred designs.
 LEVEL = 0.01
 
+# Replicates from which on a verdict is worth something: tests/calibration.
+ENOUGH = 500
+
 # The joint log likelihood, ranked beside the quantities of `summands.estimands`.
 LOG_LIKELIHOOD = "log_likelihood"
 

@@ -13,7 +13,6 @@ from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import (
-    FixedLocator,
     LogLocator,
     MaxNLocator,
     NullLocator,
@@ -36,9 +35,6 @@ NAMED_DESIGNS = 40
 SCATTERED = 4000
 
 GREY = "#777777"
-
-# Where ratios are labelled, on an axis that is narrow and logarithmic.
-RATIOS = (0.2, 0.3, 0.5, 0.7, 0.85, 1.0, 1.2, 1.4, 2.0, 3.0, 5.0)
 
 LOGARITHMIC = ("sigma", "total_variance")
 
@@ -160,7 +156,7 @@ def _scatter(axis: Axes, part: pd.DataFrame, parameter: str) -> None:
 def _number(axis: XAxis | YAxis) -> None:
     """Label a logarithmic axis with plain numbers that do not run into each other."""
     low, high = axis.get_view_interval()
-    if high < 4 * low:
+    if high < 8 * low:
         axis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
         axis.set_major_formatter("{x:g}")
         axis.set_minor_locator(NullLocator())
@@ -190,9 +186,7 @@ def error_by_design(recovery: pd.DataFrame) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    chosen = recovery[(recovery["gate"] == "all") & (recovery["metric"] == "rmse")]
-    pooled = _over_levels(chosen)
-    return _by_design(pooled, _present(chosen), "root mean squared error", log=True)
+    return _by_design(recovery, ["rmse"], "root mean squared error", log=True)
 
 
 def coverage_by_design(recovery: pd.DataFrame) -> Figure:
@@ -207,13 +201,9 @@ def coverage_by_design(recovery: pd.DataFrame) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    chosen = recovery[
-        (recovery["gate"] == "all")
-        & recovery["metric"].isin(["coverage_50", "coverage_95"])
-    ]
     figure = _by_design(
-        _over_levels(chosen),
-        _present(chosen),
+        recovery,
+        ["coverage_50", "coverage_95"],
         "share of intervals that hold the truth (hollow: 50 %, full: 95 %)",
     )
     for axis in figure.axes:
@@ -235,20 +225,14 @@ def efficiency_by_design(recovery: pd.DataFrame) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    chosen = recovery[
-        (recovery["gate"] == "all") & (recovery["metric"] == "rmse_over_bound")
-    ]
     figure = _by_design(
-        _over_levels(chosen),
-        _present(chosen),
+        recovery,
+        ["rmse_over_bound"],
         "root mean squared error / Cramér-Rao bound",
         log=True,
     )
     for axis in figure.axes:
         axis.axvline(1.0, color="black", linewidth=0.8)
-        low, high = axis.get_xlim()
-        if high < 8 * low:
-            axis.xaxis.set_major_locator(FixedLocator(RATIOS))
     return figure
 
 
@@ -313,8 +297,10 @@ def _over_levels(chosen: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_design(
-    pooled: pd.DataFrame, parameters: Sequence[str], label: str, *, log: bool = False
+    recovery: pd.DataFrame, metrics: Sequence[str], label: str, *, log: bool = False
 ) -> Figure:
+    chosen = recovery[(recovery["gate"] == "all") & recovery["metric"].isin(metrics)]
+    pooled, parameters = _over_levels(chosen), _present(chosen)
     designs = list(pd.unique(pooled.index.get_level_values("design")))
     names = list(pd.unique(pooled.index.get_level_values("estimator")))
     named = len(designs) <= NAMED_DESIGNS

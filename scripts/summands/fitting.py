@@ -13,10 +13,9 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import scipy.special
 from numpy.typing import NDArray
 
-from summands import estimands, information
+from summands import estimands, information, scores
 from summands.cells import Cells, collapse
 from summands.design import Design
 from summands.levels import Levels
@@ -293,7 +292,7 @@ def _state(fitted: Fit, point: Point, truth: NDArray[np.float64] | None) -> None
     fitted.upper_95 = point.estimate + Z_95 * point.sd
     fitted.converged = point.converged
     if truth is not None:
-        fitted.crps = normal_crps(point.estimate, point.sd, truth)
+        fitted.crps = scores.normal_crps(point.estimate, point.sd, truth)
 
 
 def _summarise(
@@ -325,7 +324,7 @@ def _summarise(
     fitted.attempts = draws.attempts
     fitted.draws = draws
     if truth is not None and tie_breaker is not None:
-        fitted.crps = draws_crps(ordered, truth)
+        fitted.crps = scores.draws_crps(ordered, truth)
         _rank(fitted, flat, cells, truth, tie_breaker)
 
 
@@ -373,47 +372,3 @@ def _rank(
     fitted.rank_of = np.full(fitted.size, float(len(thinned)))
     fitted.log_likelihood_rank = int(ranks[-1])
     fitted.log_likelihood_rank_of = len(thinned)
-
-
-def draws_crps(
-    ordered: NDArray[np.float64], truth: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Continuous ranked probability score of an empirical distribution.
-
-    E|X - y| - 1/2 E|X - X'| (Gneiting and Raftery 2007, JASA 102:359, equation 21),
-    with both means over the draws.
-
-    Parameters
-    ----------
-    ordered : ndarray, shape (P, N)
-        Draws in ascending order.
-    truth : ndarray, shape (P,)
-
-    Returns
-    -------
-    ndarray, shape (P,)
-        In the unit of the quantity; less is better.
-    """
-    count = ordered.shape[1]
-    # The mean of |x_i - x_j| over all pairs, from the ranks.
-    factor = (2.0 * np.arange(1, count + 1) - count - 1) / count**2
-    distance = np.abs(ordered - truth[:, None]).mean(axis=1)
-    return distance - ordered @ factor
-
-
-def normal_crps(
-    mean: NDArray[np.float64], sd: NDArray[np.float64], truth: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Continuous ranked probability score of a normal distribution.
-
-    Gneiting and Raftery (2007), equation 22; for sd 0 the absolute error, its limit.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = (truth - mean) / sd
-        density = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
-        score = sd * (
-            z * scipy.special.erf(z / np.sqrt(2.0))
-            + 2.0 * density
-            - 1.0 / np.sqrt(np.pi)
-        )
-    return np.where(sd > 0, score, np.where(sd == 0, np.abs(truth - mean), np.nan))

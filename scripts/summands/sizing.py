@@ -20,8 +20,9 @@ WORTH_STARTING = 120.0
 # What a process takes before it has any data, in megabytes.
 EMPTY = 600
 
-# A gradient of the posterior: a call, and what each contributor and each cell adds.
-# Measured in microseconds on one core; see the benchmark in README.md.
+# Microseconds of a gradient of the posterior: a call, and what each contributor and
+# each cell adds. Chosen to come within 1.5 times of the benchmark's fits, which take
+# 0.065, 0.13 and 1.26 s (README.md) and are put at 0.09, 0.12 and 0.88 here.
 OF_CALL, OF_CONTRIBUTOR, OF_CELL = 1.2, 0.1, 0.005
 GRADIENTS_PER_DRAW = 8
 

@@ -10,10 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from summands import estimands
-
-# Replicates from which on a calibration verdict is worth something: see README.md.
-ENOUGH_TO_CALIBRATE = 500
+from summands import calibration, estimands
 
 
 @dataclass
@@ -80,16 +77,16 @@ class Totals:
                 of_estimator = self.estimators[row["estimator"]].metrics
                 of_estimator[row["parameter"], row["metric"]].append(row["value"])
 
-    def add_calibration(self, calibration: pa.Table) -> None:
+    def add_calibration(self, verdicts: pa.Table) -> None:
         """Count the verdict on one design and estimator, rows of calibration.parquet.
 
         Parameters
         ----------
-        calibration : pyarrow.Table
+        verdicts : pyarrow.Table
             May be empty.
         """
-        self.parameters_calibrated += calibration.num_rows
-        for row in calibration.to_pylist()[:1]:
+        self.parameters_calibrated += verdicts.num_rows
+        for row in verdicts.to_pylist()[:1]:
             total = self.estimators[row["estimator"]]
             few = total.fewest_ranked or row["replicates"]
             total.fewest_ranked = min(few, row["replicates"])
@@ -177,10 +174,10 @@ class Totals:
                 f"Calibration of {name}: {sum(total.verdicts.values()):,} of "
                 f"{_count(len(total.verdicts), 'design')} passed"
             )
-            if total.fewest_ranked < ENOUGH_TO_CALIBRATE:
+            if total.fewest_ranked < calibration.ENOUGH:
                 line += (
                     f"; with {_count(total.fewest_ranked, 'replicate')} only gross "
-                    f"errors show, {ENOUGH_TO_CALIBRATE} are recommended"
+                    f"errors show, {calibration.ENOUGH} are recommended"
                 )
             lines.append(line + ".")
             lines += [

@@ -13,14 +13,14 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pytest
 
-from summands import calibration, estimands, fitting, seeds, simulate, summary, tables
+from summands import calibration, estimands, fitting, seeds, simulate, tables
 from summands.cells import collapse
 from summands.design import Design
 from summands.estimators import nutpie
 from summands.fitting import Problem
 from summands.levels import Levels
 
-REPLICATES = summary.ENOUGH_TO_CALIBRATE
+REPLICATES = calibration.ENOUGH
 DESIGN = Design(Levels.of([1, 3]), 60, intercept_sd=5.0)
 LEVELS = DESIGN.levels
 DEFAULTS = {key: rule["default"] for key, rule in nutpie.OPTIONS.items()}

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from summands import diagnostics, estimands, fitting, simulate
+from summands import diagnostics, estimands, fitting, scores, simulate
 from summands.cells import collapse
 from summands.design import Design
 from summands.estimators import EstimatorError, bayesian_ridge, load, names, nutpie
@@ -307,17 +307,17 @@ def test_scores_of_draws_and_of_normals_are_integrals():
     for truth in (-1.3, 0.2, 4.0):
         heaviside = x >= truth
         expected = ((stats.norm.cdf(x, 0.5, 1.7) - heaviside) ** 2).sum() * step
-        found = fitting.normal_crps(*np.array([[0.5], [1.7], [truth]]))
+        found = scores.normal_crps(*np.array([[0.5], [1.7], [truth]]))
         assert found[0] == pytest.approx(expected, rel=1e-4)
         draws = np.sort(rng.gamma(2.0, 1.0, 300))
         share = np.searchsorted(draws, x, side="right") / 300
         expected = ((share - heaviside) ** 2).sum() * step
-        found = fitting.draws_crps(draws[None, :], np.array([truth]))
+        found = scores.draws_crps(draws[None, :], np.array([truth]))
         assert found[0] == pytest.approx(expected, rel=1e-3)
-    without_spread = fitting.normal_crps(np.array([2.0]), np.zeros(1), np.array([5.0]))
+    without_spread = scores.normal_crps(np.array([2.0]), np.zeros(1), np.array([5.0]))
     assert without_spread == pytest.approx([3.0])
     unknown = np.array([np.nan])
-    assert np.isnan(fitting.normal_crps(unknown, unknown, np.ones(1))).all()
+    assert np.isnan(scores.normal_crps(unknown, unknown, np.ones(1))).all()
 
 
 def test_scores_and_sets_reach_every_estimator_that_can_have_them():

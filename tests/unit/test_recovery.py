@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from summands import estimands, recovery, tables
+from summands import estimands, metrics, recovery, tables
 from summands.design import Design
 from summands.fitting import Fit, Problem
 from summands.levels import Levels
-from summands.recovery import Sample
+from summands.metrics import Sample
 
 
 def sample(replicates, contributors, seed, zero_sum=False, posterior=True) -> Sample:
@@ -65,36 +65,36 @@ def empirical_variance(made: Sample) -> float:
 
 
 BY_DEFINITION = {
-    recovery.bias: lambda s: s.error.mean(),
-    recovery.mse: lambda s: (s.error**2).mean(),
-    recovery.rmse: lambda s: np.sqrt((s.error**2).mean()),
-    recovery.empirical_se: lambda s: np.sqrt(empirical_variance(s)),
-    recovery.model_se: lambda s: np.sqrt((s.sd**2).mean()),
-    recovery.model_se_relative_error: lambda s: (
+    metrics.bias: lambda s: s.error.mean(),
+    metrics.mse: lambda s: (s.error**2).mean(),
+    metrics.rmse: lambda s: np.sqrt((s.error**2).mean()),
+    metrics.empirical_se: lambda s: np.sqrt(empirical_variance(s)),
+    metrics.model_se: lambda s: np.sqrt((s.sd**2).mean()),
+    metrics.model_se_relative_error: lambda s: (
         np.sqrt((s.sd**2).mean() / empirical_variance(s)) - 1
     ),
-    recovery.coverage_95: lambda s: held(s).mean(),
-    recovery.width_95: lambda s: (s.upper_95 - s.lower_95).mean(),
-    recovery.interval_score_95: interval_score,
-    recovery.crps: lambda s: s.crps.mean(),
-    recovery.rmse_over_bound: lambda s: np.sqrt(
+    metrics.coverage_95: lambda s: held(s).mean(),
+    metrics.width_95: lambda s: (s.upper_95 - s.lower_95).mean(),
+    metrics.interval_score_95: interval_score,
+    metrics.crps: lambda s: s.crps.mean(),
+    metrics.rmse_over_bound: lambda s: np.sqrt(
         (s.error**2).mean() / (s.bound**2).mean()
     ),
-    recovery.contraction: lambda s: (1 - (s.sd / s.prior_sd) ** 2).mean(),
-    recovery.z_mean: lambda s: (s.error / s.sd).mean(),
-    recovery.z_rms: lambda s: np.sqrt(((s.error / s.sd) ** 2).mean()),
-    recovery.coverage_95_failures_missed: lambda s: (
+    metrics.contraction: lambda s: (1 - (s.sd / s.prior_sd) ** 2).mean(),
+    metrics.z_mean: lambda s: (s.error / s.sd).mean(),
+    metrics.z_rms: lambda s: np.sqrt(((s.error / s.sd) ** 2).mean()),
+    metrics.coverage_95_failures_missed: lambda s: (
         held(s) & s.converged[:, None]
     ).mean(),
-    recovery.coverage_95_failures_held: lambda s: (
+    metrics.coverage_95_failures_held: lambda s: (
         held(s) | ~s.converged[:, None]
     ).mean(),
 }
 
 OF_CONTRASTS = {
-    recovery.bias_along_truth: lambda s: (s.error * np.sign(s.truth)).mean(),
-    recovery.sign_rate: lambda s: (np.sign(s.estimate) == np.sign(s.truth)).mean(),
-    recovery.top_rate: lambda s: (
+    metrics.bias_along_truth: lambda s: (s.error * np.sign(s.truth)).mean(),
+    metrics.sign_rate: lambda s: (np.sign(s.estimate) == np.sign(s.truth)).mean(),
+    metrics.top_rate: lambda s: (
         s.estimate.argmax(axis=1) == s.truth.argmax(axis=1)
     ).mean(),
 }
@@ -118,10 +118,10 @@ def test_metrics_are_their_definitions(metric, replicates, contributors, seed):
 
 def test_every_metric_is_tested_against_its_definition():
     listed = {
-        *recovery.IN_BOTH,
-        *recovery.WITH_FIXED_TRUTH,
-        *recovery.WITH_DRAWN_TRUTH,
-        *recovery.OF_ALL_FITS,
+        *metrics.IN_BOTH,
+        *metrics.WITH_FIXED_TRUTH,
+        *metrics.WITH_DRAWN_TRUTH,
+        *metrics.OF_ALL_FITS,
     }
     by_other_means = {"coverage_50", "width_50", "interval_score_50"}
     by_other_means |= {"bias_eliminated_coverage_50", "bias_eliminated_coverage_95"}
@@ -136,15 +136,15 @@ def test_the_readme_explains_every_metric_in_its_regime():
     for line in table.splitlines()[2:]:
         names, regime, _ = line.strip("|").split("|", 2)
         explained[regime.strip()] |= set(re.findall(r"`([^`]+)`", names))
-    explained["fixed"].remove(recovery.RELATIVE_PRECISION + "<estimator>")
+    explained["fixed"].remove(metrics.RELATIVE_PRECISION + "<estimator>")
     named = {
-        "both": recovery.IN_BOTH + recovery.OF_ALL_FITS,
-        "fixed": recovery.WITH_FIXED_TRUTH,
-        "drawn": recovery.WITH_DRAWN_TRUTH,
+        "both": metrics.IN_BOTH + metrics.OF_ALL_FITS,
+        "fixed": metrics.WITH_FIXED_TRUTH,
+        "drawn": metrics.WITH_DRAWN_TRUTH,
     }
     assert explained == {
-        regime: {metric.__name__ for metric in metrics}
-        for regime, metrics in named.items()
+        regime: {metric.__name__ for metric in listed}
+        for regime, listed in named.items()
     }
 
 
@@ -153,18 +153,18 @@ def test_bias_eliminated_coverage_is_coverage_of_the_mean_estimate():
     centred = np.broadcast_to(made.estimate.mean(axis=0), made.truth.shape)
     shifted = taken(made, truth=centred)
     for name in ("50", "95"):
-        eliminated = getattr(recovery, f"bias_eliminated_coverage_{name}")(made)
-        assert eliminated == getattr(recovery, f"coverage_{name}")(shifted)
+        eliminated = getattr(metrics, f"bias_eliminated_coverage_{name}")(made)
+        assert eliminated == getattr(metrics, f"coverage_{name}")(shifted)
 
 
 def test_the_narrow_intervals_have_their_own_level():
     """The metrics of the 50 % intervals are those of the 95 % ones at another level."""
     made = sample(30, 2, 4)
     narrow = taken(made, lower_95=made.lower_50, upper_95=made.upper_50)
-    assert recovery.coverage_50(made) == recovery.coverage_95(narrow)
-    assert recovery.width_50(made) == recovery.width_95(narrow)
-    width, score = recovery.width_50(made)[0], recovery.interval_score_50(made)[0]
-    wide_score = recovery.interval_score_95(narrow)[0]
+    assert metrics.coverage_50(made) == metrics.coverage_95(narrow)
+    assert metrics.width_50(made) == metrics.width_95(narrow)
+    width, score = metrics.width_50(made)[0], metrics.interval_score_50(made)[0]
+    wide_score = metrics.interval_score_95(narrow)[0]
     # The penalty is 2 / (1 - level) times the distance: 4 here, 40 there.
     assert (score - width) * 10 == pytest.approx(wide_score - width)
 
@@ -177,7 +177,7 @@ def test_the_interval_score_is_least_for_the_true_quantiles():
     def score(half):
         ends = np.full_like(truth, half)
         made = taken(sample(2, 1, 0), truth=truth, lower_95=-ends, upper_95=ends)
-        return recovery.interval_score_95(made)[0]
+        return metrics.interval_score_95(made)[0]
 
     best = stats.norm.ppf(0.975)
     assert score(best) < min(score(0.8 * best), score(1.25 * best))
@@ -185,7 +185,7 @@ def test_the_interval_score_is_least_for_the_true_quantiles():
 
 def test_the_jackknife_of_a_mean_is_its_standard_error():
     values = np.random.default_rng(0).normal(size=40)
-    value, mcse = recovery.mean(values)
+    value, mcse = metrics.mean(values)
     assert value == pytest.approx(values.mean())
     assert mcse == pytest.approx(values.std(ddof=1) / np.sqrt(40))
 
@@ -193,14 +193,14 @@ def test_the_jackknife_of_a_mean_is_its_standard_error():
 @pytest.mark.parametrize(
     "metric",
     [
-        recovery.bias,
-        recovery.rmse,
-        recovery.empirical_se,
-        recovery.model_se_relative_error,
-        recovery.coverage_95,
-        recovery.bias_eliminated_coverage_95,
-        recovery.rmse_over_bound,
-        recovery.z_rms,
+        metrics.bias,
+        metrics.rmse,
+        metrics.empirical_se,
+        metrics.model_se_relative_error,
+        metrics.coverage_95,
+        metrics.bias_eliminated_coverage_95,
+        metrics.rmse_over_bound,
+        metrics.z_rms,
     ],
 )
 def test_monte_carlo_errors_are_those_of_repeated_studies(metric):
@@ -216,7 +216,7 @@ def test_relative_precision_is_paired():
         one = sample(100, 3, seed)
         noise = np.random.default_rng(10**6 + seed).normal(0, 0.2, one.truth.shape)
         other = taken(one, estimate=one.estimate + noise)
-        value, mcse = recovery.relative_precision(one, other)
+        value, mcse = metrics.relative_precision(one, other)
         spread = [made.error.var(axis=0, ddof=1).mean() for made in (other, one)]
         assert value == pytest.approx(spread[0] / spread[1] - 1)
         found.append((value, mcse))
@@ -233,22 +233,22 @@ def test_pooled_contributors_are_not_repetitions():
     four = taken(
         one,
         prior_sd=np.ones(4),
-        **{name: np.repeat(getattr(one, name), 4, axis=1) for name in recovery.ARRAYS},
+        **{name: np.repeat(getattr(one, name), 4, axis=1) for name in metrics.ARRAYS},
     )
-    assert recovery.bias(four) == pytest.approx(recovery.bias(one))
-    assert recovery.coverage_50(four) == pytest.approx(recovery.coverage_50(one))
+    assert metrics.bias(four) == pytest.approx(metrics.bias(one))
+    assert metrics.coverage_50(four) == pytest.approx(metrics.coverage_50(one))
 
 
 def test_shrinkage_shows_as_bias_along_the_truth():
     made = sample(200, 3, 1, zero_sum=True)
     truth = made.truth - made.truth.mean(axis=1, keepdims=True)
     shrunk = taken(made, truth=truth, estimate=0.8 * truth)
-    assert np.isnan(recovery.bias(shrunk)[0])
-    value, _ = recovery.bias_along_truth(shrunk)
+    assert np.isnan(metrics.bias(shrunk)[0])
+    value, _ = metrics.bias_along_truth(shrunk)
     assert value == pytest.approx(-0.2 * np.abs(truth).mean())
-    assert recovery.sign_rate(shrunk)[0] == 1.0
-    assert recovery.top_rate(shrunk)[0] == 1.0
-    assert np.isnan(recovery.bias_along_truth(sample(5, 2, 0))[0])
+    assert metrics.sign_rate(shrunk)[0] == 1.0
+    assert metrics.top_rate(shrunk)[0] == 1.0
+    assert np.isnan(metrics.bias_along_truth(sample(5, 2, 0))[0])
 
 
 def test_contrasts_that_are_zero_have_no_sign_and_equal_ones_no_order():
@@ -256,24 +256,24 @@ def test_contrasts_that_are_zero_have_no_sign_and_equal_ones_no_order():
     truth = np.tile([2.0, 0.0, -2.0], (6, 1))
     estimate = np.tile([1.0, -0.1, 0.5], (6, 1))
     found = taken(made, truth=truth, estimate=estimate)
-    assert recovery.sign_rate(found)[0] == pytest.approx(0.5)
-    assert recovery.top_rate(found)[0] == 1.0
+    assert metrics.sign_rate(found)[0] == pytest.approx(0.5)
+    assert metrics.top_rate(found)[0] == 1.0
     equal = taken(found, truth=np.tile([1.0, 1.0, -2.0], (6, 1)))
-    assert np.isnan(recovery.top_rate(equal)[0])
+    assert np.isnan(metrics.top_rate(equal)[0])
 
 
 def test_squared_error_splits_into_bias_and_spread():
     made = sample(400, 1, 3)
     n = len(made.truth)
-    bias, spread = recovery.bias(made)[0], recovery.empirical_se(made)[0]
-    assert recovery.mse(made)[0] == pytest.approx(bias**2 + spread**2 * (n - 1) / n)
+    bias, spread = metrics.bias(made)[0], metrics.empirical_se(made)[0]
+    assert metrics.mse(made)[0] == pytest.approx(bias**2 + spread**2 * (n - 1) / n)
 
 
 def test_one_replicate_has_no_monte_carlo_error():
-    value, mcse = recovery.rmse(sample(1, 2, 0))
+    value, mcse = metrics.rmse(sample(1, 2, 0))
     assert np.isfinite(value)
     assert np.isnan(mcse)
-    assert np.isnan(recovery.empirical_se(sample(2, 2, 0))).all()
+    assert np.isnan(metrics.empirical_se(sample(2, 2, 0))).all()
 
 
 def test_prior_spread_is_that_of_prior_draws():
@@ -379,9 +379,9 @@ def test_each_regime_has_its_own_metrics():
         {row["metric"] for row in recovery.recovery("d", design, fits).to_pylist()}
         for design in (FIXED, DRAWN)
     )
-    repeated = {metric.__name__ for metric in recovery.WITH_FIXED_TRUTH}
-    averaged = {metric.__name__ for metric in recovery.WITH_DRAWN_TRUTH}
-    versus = {recovery.RELATIVE_PRECISION + name for name in fits}
+    repeated = {metric.__name__ for metric in metrics.WITH_FIXED_TRUTH}
+    averaged = {metric.__name__ for metric in metrics.WITH_DRAWN_TRUTH}
+    versus = {metrics.RELATIVE_PRECISION + name for name in fits}
     repeated.discard("bias_eliminated_coverage_50")  # no 50 % interval was given
     assert repeated | versus <= of_fixed
     assert averaged <= of_drawn
@@ -392,9 +392,9 @@ def test_each_regime_has_its_own_metrics():
 def test_a_data_set_with_a_gap_takes_only_its_own_estimates_away():
     """Null in one replicate: metrics rest on the others, and say on how many."""
     estimates, fits = study_of(["good"] * 5)
-    for name in ("estimate", "bound"):
+    for name, gaps in (("estimate", 1), ("lower_95", 1), ("bound", 2)):
         values = estimates[name].to_numpy().copy()
-        values[: SIZE if name == "estimate" else 2 * SIZE] = np.nan
+        values[: gaps * SIZE] = np.nan
         place = estimates.schema.get_field_index(name)
         column = pa.array(values, mask=np.isnan(values))
         estimates = estimates.set_column(place, estimates.schema.field(name), column)
@@ -403,6 +403,10 @@ def test_a_data_set_with_a_gap_takes_only_its_own_estimates_away():
     (rmse,) = found(table, metric="rmse", **where)
     assert rmse["replicates"] == 4
     assert rmse["value"] == pytest.approx(0.1 * np.sqrt((4 + 9 + 16 + 25) / 4))
+    for count, share in (("missed", 0.8), ("held", 1.0)):
+        metric = f"coverage_95_failures_{count}"
+        (covered,) = found(table, metric=metric, **where)
+        assert (covered["value"], covered["replicates"]) == (pytest.approx(share), 5)
     (ratio,) = found(table, metric="rmse_over_bound", **where)
     assert ratio["replicates"] == 3
     assert ratio["value"] == pytest.approx(0.2 * np.sqrt((9 + 16 + 25) / 3))
@@ -413,6 +417,6 @@ def test_estimators_are_compared_on_what_both_have_fitted():
     two = study_of(["good", "failed", "good", "good", "good", "good"], "f", 0.1)
     table = recovery.recovery("d", FIXED, {"e": one, "f": two})
     where = {"estimator": "e", "parameter": "intercept"}
-    where["metric"] = recovery.RELATIVE_PRECISION + "f"
+    where["metric"] = metrics.RELATIVE_PRECISION + "f"
     assert [row["replicates"] for row in found(table, gate="all", **where)] == [4]
     assert [row["replicates"] for row in found(table, gate="converged", **where)] == [3]
