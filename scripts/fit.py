@@ -5,15 +5,14 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
+import xarray as xr
 
 from summands import (
-    cells,
     estimators,
     fitting,
-    information,
     job,
-    plan,
     posterior,
     seeds,
     storage,
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def main(
-    design: Design,
+    designs: Mapping[str, Design],
     replicates: range,
     seed: int,
     name: str,
@@ -36,55 +35,59 @@ def main(
     inputs: Mapping[str, str],
     outputs: Mapping[str, str],
 ) -> None:
-    """Write estimates and fits, and the posterior if the estimator samples one."""
+    """Write estimates and fits, and posteriors if they are kept."""
     estimator = estimators.load(name)
-    levels = design.levels
-    problem = fitting.Problem.of(design)
     read: Any = {"cells": storage.read_cells, "rows": storage.read_rows}
-    fitting.prepare(estimator.prepare, problem, options, job.say)
-    # What is imported stays: looking through it for garbage would take a twentieth of
-    # the time of small fits.
-    gc.freeze()
-    truth = storage.read_truth(inputs["truth"])
-    fits, identified = [], []
+    levels = [design.levels for design in designs.values() for _ in replicates]
     data_sets = read[estimator.READS](inputs["data"], levels)
-    for position, (replicate, data) in enumerate(
-        zip(replicates, data_sets, strict=True)
-    ):
-        place = f"{design.id} replicate {replicate} ({position + 1} of "
-        place += f"{len(replicates)}) {name}"
-        say = partial(_say, place)
-        say("started")
-        fit = fitting.fit(
-            estimator.estimate,
-            data,
-            problem,
-            options,
-            seeds.integer_seed(seed, design, replicate, f"estimator/{name}"),
-            truth=truth["truth"][position],
-            tie_breaker=seeds.generator(seed, design, replicate, f"rank/{name}"),
-            progress=say,
+    truths = storage.read_truth(inputs["truth"])
+    tabulated: dict[str, list[pa.Table]] = {"fits": [], "estimates": []}
+    kept: dict[str, xr.DataTree] = {}
+    for design_id, design in designs.items():
+        problem = fitting.Problem.of(design)
+        fitting.prepare(estimator.prepare, problem, options, job.say)
+        # What is imported stays: looking through it for garbage would take a twentieth
+        # of the time of small fits.
+        gc.freeze()
+        truth = truths[design_id]
+        fits = []
+        for position, replicate in enumerate(replicates):
+            say = partial(
+                _say,
+                f"{design_id} replicate {replicate} ({position + 1} of "
+                f"{len(replicates)}) {name}",
+            )
+            say("started")
+            fit = fitting.fit(
+                estimator.estimate,
+                next(data_sets),
+                problem,
+                options,
+                seeds.integer_seed(seed, design, replicate, f"estimator/{name}"),
+                truth=truth["truth"][position],
+                tie_breaker=seeds.generator(seed, design, replicate, f"rank/{name}"),
+                progress=say,
+            )
+            say(str(fit))
+            if "posterior" not in outputs:
+                fit.draws = None
+            fits.append(fit)
+        tabulated["fits"].append(tables.fits(design_id, name, replicates, fits))
+        tabulated["estimates"].append(
+            tables.estimates(design_id, name, design.levels, replicates, fits, truth)
         )
-        say(str(fit))
-        fits.append(fit)
-        collapsed = data if isinstance(data, cells.Cells) else cells.collapse(data)
-        identified.append(information.identified(collapsed))
-    if estimator.SAMPLES:
-        tree = posterior.to_datatree(
-            levels,
-            replicates,
-            [fit.draws for fit in fits],
-            {"design": design.id, "estimator": name},
-        )
-        posterior.write(tree, outputs["posterior"])
-    written = {
-        "fits": tables.fits(design.id, name, replicates, fits),
-        "estimates": tables.estimates(
-            design.id, name, levels, replicates, fits, truth, identified
-        ),
-    }
-    for key, table in written.items():
+        if "posterior" in outputs:
+            kept[design_id] = posterior.to_datatree(
+                design.levels,
+                replicates,
+                [fit.draws for fit in fits],
+                {"design": design_id, "estimator": name},
+            )
+    if kept:
+        posterior.write(posterior.together(kept), outputs["posterior"])
+    for key, pieces in tabulated.items():
         with storage.whole(outputs[key]) as path:
+            table = pa.concat_tables(pieces).combine_chunks()
             pq.write_table(table, path, compression=storage.COMPRESSION)
 
 
@@ -95,8 +98,7 @@ def _say(place: str, line: str) -> None:
 if __name__ == "__main__":
     job.start(snakemake.log[0], snakemake.config["study"])
     main(
-        Design.from_content(snakemake.params.design, snakemake.wildcards.design),
-        plan.parse(snakemake.wildcards.batch).replicates,
+        *job.unit(snakemake),
         snakemake.params.seed,
         snakemake.wildcards.estimator,
         snakemake.params.options,

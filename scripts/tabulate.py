@@ -1,8 +1,8 @@
 """Gather the batches of a study into its final tables."""
 
-import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -30,60 +30,61 @@ if TYPE_CHECKING:
 
 def main(
     checked: study.Study,
-    batches: Mapping[str, int],
-    estimates: Iterable[str],
-    fits: Iterable[str],
+    units: Sequence[Sequence[str]],
+    estimates: Sequence[str],
+    fits: Sequence[str],
     packages: Sequence[str],
     outputs: Mapping[str, str],
 ) -> None:
-    """Write the tables, design by design, so that one design is held at a time.
+    """Write the tables, design by design, in one pass over the files.
+
+    A file is read when the first of its designs comes and let go after the last.
 
     Parameters
     ----------
     checked : Study
-    batches : mapping of str to int
-        Number of batches of each design.
-    estimates, fits : iterable of str
-        Files of the batches: for each design, for each estimator, in order.
+    units : sequence of sequence of str
+        For each unit, the ids of the designs that are taken from it.
+    estimates, fits : sequence of str
+        Files of the units: for each estimator, for each unit, in order.
     packages : sequence of str
         Packages whose versions are recorded.
     outputs : mapping of str to str
         Paths by name of table, "study", "provenance" and "summary".
     """
-    files = zip(estimates, fits, strict=True)
+    pieces = {
+        estimator: Pieces(
+            units,
+            estimates[number * len(units) : (number + 1) * len(units)],
+            fits[number * len(units) : (number + 1) * len(units)],
+        )
+        for number, estimator in enumerate(checked.estimators)
+    }
+    totals = summary.Totals()
     with ExitStack() as stack:
-        writers = {}
-        for name in ("estimates", "fits", "recovery", "calibration"):
-            partial = stack.enter_context(storage.whole(outputs[name]))
-            writers[name] = stack.enter_context(
-                pq.ParquetWriter(
-                    partial, tables.SCHEMAS[name], compression=storage.COMPRESSION
-                )
+        writers = {
+            name: stack.enter_context(
+                storage.TableWriter(outputs[name], tables.SCHEMAS[name])
             )
-
-        def write(name: str, table: pa.Table) -> None:
-            if table.num_rows:
-                writers[name].write_table(table)
-
-        totals = summary.Totals()
+            for name in ("estimates", "fits", "recovery", "calibration")
+        }
         for number, (name, design) in enumerate(checked.designs.items(), 1):
             job.say(f"design {number} of {len(checked.designs)}: {name}")
-            gathered = {}
-            for estimator in checked.estimators:
-                paths = list(itertools.islice(files, batches[name]))
-                estimated = _gather([path for path, _ in paths], checked)
-                fitted = _gather([path for _, path in paths], checked)
-                gathered[estimator] = estimated, fitted
+            gathered = {
+                estimator: of_estimator.take(name, checked.replicates)
+                for estimator, of_estimator in pieces.items()
+            }
+            for estimator, (estimated, fitted) in gathered.items():
                 calibrated = calibration.calibration(
                     name, design, estimator, estimated, fitted
                 )
-                write("estimates", estimated)
-                write("fits", fitted)
-                write("calibration", calibrated)
+                writers["estimates"].write(estimated)
+                writers["fits"].write(fitted)
+                writers["calibration"].write(calibrated)
                 totals.add_fits(name, estimator, estimated, fitted)
                 totals.add_calibration(calibrated)
             metrics = recovery.recovery(name, design, gathered)
-            write("recovery", metrics)
+            writers["recovery"].write(metrics)
             totals.add_metrics(metrics)
     designs = tables.designs(checked.designs, checked.replicates)
     with storage.whole(outputs["designs"]) as partial:
@@ -98,10 +99,55 @@ def main(
             partial.write_text(text, encoding="utf-8")
 
 
-def _gather(paths: Sequence[str], checked: study.Study) -> pa.Table:
-    """Read batches, without the replicates that the study no longer asks for."""
-    table = pa.concat_tables(storage.read_table(path) for path in paths)
-    return table.filter(pc.field("replicate") < checked.replicates)
+class Pieces:
+    """The files of one estimator, design by design.
+
+    Parameters
+    ----------
+    units : sequence of sequence of str
+        For each unit, the ids of the designs that are taken from it.
+    estimates, fits : sequence of str
+        Files of the units.
+    """
+
+    def __init__(
+        self,
+        units: Sequence[Sequence[str]],
+        estimates: Sequence[str],
+        fits: Sequence[str],
+    ) -> None:
+        self._paths = list(zip(estimates, fits, strict=True))
+        self._waiting = [len(designs) for designs in units]
+        self._units_of: dict[str, list[int]] = defaultdict(list)
+        for unit, designs in enumerate(units):
+            for design in designs:
+                self._units_of[design].append(unit)
+        self._read: dict[int, dict[str, tuple[pa.Table, pa.Table]]] = {}
+
+    def take(self, design: str, replicates: int) -> tuple[pa.Table, pa.Table]:
+        """Estimates and fits of a design; each design is taken once.
+
+        Replicates from ``replicates`` on are what the study asked for earlier: they
+        are left out.
+        """
+        taken = []
+        for unit in self._units_of[design]:
+            if unit not in self._read:
+                both = [
+                    storage.by_design(storage.read_table(p)) for p in self._paths[unit]
+                ]
+                self._read[unit] = {
+                    name: (both[0][name], both[1][name]) for name in both[1]
+                }
+            taken.append(self._read[unit].pop(design))
+            self._waiting[unit] -= 1
+            if not self._waiting[unit]:
+                del self._read[unit]
+        # Units come as the plan needs them; tables are in the order of replicates.
+        taken.sort(key=lambda pair: pair[1]["replicate"][0].as_py())
+        estimates, fits = (pa.concat_tables(part) for part in zip(*taken, strict=True))
+        asked_for = pc.field("replicate") < replicates
+        return estimates.filter(asked_for), fits.filter(asked_for)
 
 
 if __name__ == "__main__":
@@ -109,7 +155,7 @@ if __name__ == "__main__":
     arguments: dict[str, Any] = dict(snakemake.params.items())
     main(
         study.load(arguments["study"]),
-        arguments["batches"],
+        arguments["units"],
         snakemake.input.estimates,
         snakemake.input.fits,
         arguments["packages"],

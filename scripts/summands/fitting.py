@@ -146,6 +146,7 @@ class Fit:
     crps: NDArray[np.float64] = field(init=False)
     set_lower: NDArray[np.float64] = field(init=False)
     set_upper: NDArray[np.float64] = field(init=False)
+    identified: NDArray[np.float64 | np.bool] = field(init=False)
     seconds: float = float("nan")
     gradients: int | None = None
     divergences: int | None = None
@@ -255,11 +256,12 @@ def fit(
     Fit
     """
     fitted = Fit(len(estimands.index(problem.levels).parameter))
+    cells = data if isinstance(data, Cells) else collapse(data)
+    fitted.identified = information.identified(cells)
     start = time.perf_counter()
     try:
         result = estimate(data, problem, options, seed, progress)
         fitted.seconds = time.perf_counter() - start
-        cells = data if isinstance(data, Cells) else collapse(data)
         if isinstance(result, Draws):
             _summarise(fitted, result, cells, truth, tie_breaker)
         else:
@@ -270,6 +272,7 @@ def fit(
     except Exception as error:
         progress(traceback.format_exc().rstrip())
         failed = Fit(fitted.size, seconds=time.perf_counter() - start)
+        failed.identified = fitted.identified
         text = str(error).strip().splitlines()
         failed.error = f"{type(error).__name__}: {text[0] if text else 'no message'}"
         return failed

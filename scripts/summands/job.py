@@ -7,8 +7,13 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from summands import lock, plan, storage
+from summands import batch, lock, storage
+from summands.design import Design
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
 
 # The run's standard error, once a job's own goes to its log.
 _console: int | None = None
@@ -37,7 +42,16 @@ def start(log: str, study: str) -> None:
     os.dup2(target, 2)
     os.close(target)
     sys.excepthook = _explain
-    lock.share(plan.results(study))
+    lock.share(batch.results(study))
+
+
+def unit(snakemake: Snakemake) -> tuple[dict[str, Design], range]:
+    """Read what a job of a stage handles: designs by id, and replicates of each."""
+    designs = {
+        name: Design.from_content(content, name)
+        for name, content in snakemake.params.designs.items()
+    }
+    return designs, batch.parse(snakemake.wildcards.batch).replicates
 
 
 def _explain(

@@ -99,6 +99,24 @@ def to_datatree(
     )
 
 
+def together(trees: Mapping[str, xr.DataTree]) -> xr.DataTree:
+    """Make one tree of those of some designs.
+
+    Parameters
+    ----------
+    trees : mapping of str to xarray.DataTree
+        By id of the design; see `to_datatree`.
+
+    Returns
+    -------
+    xarray.DataTree
+        The tree itself of a design alone; of several, a group for each.
+    """
+    if len(trees) == 1:
+        return next(iter(trees.values()))
+    return xr.DataTree(children=trees)
+
+
 def write(tree: xr.DataTree, path: str | Path) -> None:
     """Write a DataTree as NetCDF, whole or not at all.
 

@@ -7,15 +7,23 @@ a cluster is asked for. A job that needs more is tried again with more.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from summands import estimators
 from summands.design import Design
+from summands.study import Study
 
 # A job is given fits for this long, so that its start (some 2 seconds, 10 on a
 # cluster) is a small part of it.
 WORTH_STARTING = 120.0
+
+# Tiny designs share a job where a study has more designs than this, so that studies of
+# few designs use all cores, and large ones are still cut into so many jobs.
+JOBS = 64
+
+# A job shared by tiny designs is not shorter than this: its start is less than a tenth.
+SHORTEST = 25.0
 
 # What a process takes before it has any data, in megabytes.
 EMPTY = 600
@@ -71,25 +79,89 @@ def replicates_per_job(
     replicates : int
         All there are.
     """
-    slowest = max(seconds(design, name, options) for name, options in chosen.items())
-    return max(1, min(replicates, math.ceil(WORTH_STARTING / slowest)))
+    full = math.ceil(WORTH_STARTING / slowest(design, chosen))
+    return max(1, min(replicates, full))
+
+
+def packs(study: Study) -> list[list[str]]:
+    """Put tiny designs together, so that each job is worth starting.
+
+    Parameters
+    ----------
+    study : Study
+        Its ``designs_per_job`` goes first; where that is left open,
+        ``replicates_per_job`` means that jobs are cut by hand, one design each.
+
+    Returns
+    -------
+    list of list of str
+        Ids of all designs, in the order of the study; those that share jobs together.
+    """
+    names = list(study.designs)
+    if study.designs_per_job:
+        width = study.designs_per_job
+        return [names[start : start + width] for start in range(0, len(names), width)]
+    if study.replicates_per_job or len(names) <= JOBS:
+        return [[name] for name in names]
+    work = {
+        name: study.replicates * slowest(design, study.estimators)
+        for name, design in study.designs.items()
+    }
+    room = min(WORTH_STARTING, max(SHORTEST, sum(work.values()) / JOBS))
+    together: list[list[str]] = []
+    filled = room
+    for name in names:
+        if filled + work[name] > room:
+            together.append([])
+            filled = 0.0
+        together[-1].append(name)
+        filled += work[name]
+    return together
+
+
+def slowest(design: Design, chosen: Mapping[str, Mapping[str, Any]]) -> float:
+    """Seconds of a fit with the slowest of some estimators, options by name."""
+    return max(seconds(design, name, options) for name, options in chosen.items())
 
 
 def memory(
-    design: Design, name: str, options: Mapping[str, Any], replicates: int
+    designs: Iterable[Design],
+    name: str,
+    options: Mapping[str, Any],
+    replicates: int,
+    *,
+    keep_draws: bool,
 ) -> int:
-    """Memory that a job needs to fit some replicates, in megabytes."""
+    """Memory that a job needs to fit some replicates of some designs, in megabytes.
+
+    Parameters
+    ----------
+    designs : iterable of Design
+    name : str
+        The estimator's.
+    options : mapping
+        Its options.
+    replicates : int
+        Of each design.
+    keep_draws : bool
+        Whether draws are held until they are written at the end.
+    """
     estimator = estimators.load(name)
-    contributors = design.levels.contributors
-    needed = 8.0 * cells(design) * (contributors + 20)
-    if estimator.READS == "rows":
-        # One-hot, and a copy of it.
-        needed += 16.0 * design.rows * (contributors + design.levels.count)
-    if estimator.SAMPLES:
-        draws = options.get("chains", 4) * options.get("draws", 1000)
-        # Kept until the batch is written, stacked and written.
-        needed += 3 * 8.0 * draws * replicates * (2 * contributors + 8)
-    return EMPTY + math.ceil(needed / 1e6)
+    largest = kept = 0.0
+    for design in designs:
+        contributors = design.levels.contributors
+        needed = 8.0 * cells(design) * (contributors + 20)
+        if estimator.READS == "rows":
+            # One-hot, and a copy of it.
+            needed += 16.0 * design.rows * (contributors + design.levels.count)
+        if estimator.SAMPLES:
+            draws = options.get("chains", 4) * options.get("draws", 1000)
+            of_fit = 8.0 * draws * (2 * contributors + 8)
+            needed += 3 * of_fit
+            # Held, stacked and written.
+            kept += 3 * of_fit * replicates * keep_draws
+        largest = max(largest, needed)
+    return EMPTY + math.ceil((largest + kept) / 1e6)
 
 
 def runtime(seconds: float) -> int:

@@ -33,8 +33,12 @@ class Study:
         Replicates of each design.
     replicates_per_job : int or None
         Replicates of a batch; None where it is left to the size of the design.
+    designs_per_job : int or None
+        Designs that share a job; None where it is left to their size and number.
     keep_rows : bool
         Whether simulated rows are written, or their cells alone.
+    keep_posteriors : bool
+        Whether draws are written, or what is computed from them alone.
     designs : dict of str to Design
         By id, the grid first.
     estimators : dict of str to dict
@@ -47,7 +51,9 @@ class Study:
     seed: int
     replicates: int
     replicates_per_job: int | None
+    designs_per_job: int | None
     keep_rows: bool
+    keep_posteriors: bool
     designs: dict[str, Design]
     estimators: dict[str, dict[str, Any]]
     resolved: dict[str, Any]
@@ -120,7 +126,9 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
         seed=int(resolved["seed"]),
         replicates=int(resolved["replicates"]),
         replicates_per_job=resolved.get("replicates_per_job"),
+        designs_per_job=resolved.get("designs_per_job"),
         keep_rows=resolved["keep_rows"],
+        keep_posteriors=resolved["keep_posteriors"],
         designs=designs,
         estimators=resolved["estimators"],
         resolved=resolved,

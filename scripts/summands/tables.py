@@ -173,7 +173,6 @@ def estimates(
     replicates: Sequence[int],
     fits: Sequence[Fit],
     truth: Mapping[str, np.ndarray],
-    identified: Sequence[np.ndarray],
 ) -> pa.Table:
     """Tabulate the estimates of some replicates, P rows each.
 
@@ -185,7 +184,6 @@ def estimates(
     fits : sequence of Fit, length R
     truth : mapping of str to ndarray, each of shape (R, P)
         "truth" and "bound", see `summands.storage.read_truth`; empty for observed data.
-    identified : sequence of R ndarrays of bool, each of shape (P,)
 
     Returns
     -------
@@ -198,7 +196,6 @@ def estimates(
         "design": _constant(design, total),
         "replicate": np.repeat(np.asarray(replicates, dtype=np.int32), size),
         "estimator": _constant(estimator, total),
-        "identified": np.concatenate(identified),
     } | storage.names_columns(levels, len(fits))
     for name in ("truth", "bound"):
         columns[name] = _nullable(truth.get(name, np.full(total, np.nan)).ravel())

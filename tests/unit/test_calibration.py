@@ -69,13 +69,10 @@ def test_a_verdict_needs_drawn_truths_and_draws():
         fit.log_likelihood_rank = number
     fits[3] = Fit(size, seconds=0.1, error="it broke")
     known = {"truth": np.ones((4, size))}
-    identified = [np.ones(size, bool)] * 4
 
     def found(design, fits):
         pair = (
-            tables.estimates(
-                "d", "e", design.levels, range(4), fits, known, identified
-            ),
+            tables.estimates("d", "e", design.levels, range(4), fits, known),
             tables.fits("d", "e", range(4), fits),
         )
         return calibration.calibration("d", design, "e", *pair)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from summands import diagnostics, estimands, fitting, scores, simulate
+from summands import diagnostics, estimands, fitting, information, scores, simulate
 from summands.cells import collapse
 from summands.design import Design
 from summands.estimators import EstimatorError, bayesian_ridge, load, names, nutpie
@@ -124,10 +124,12 @@ def test_an_estimator_that_raises_is_a_failed_fit():
     def breaks(*arguments):
         raise ZeroDivisionError("nothing to divide by\nand more")
 
-    fit = fitting.fit(breaks, None, PROBLEM, {}, 0, progress=lines.append)
+    _, cells, _ = data_set()
+    fit = fitting.fit(breaks, cells, PROBLEM, {}, 0, progress=lines.append)
     assert fit.error == "ZeroDivisionError: nothing to divide by"
     assert not fit.converged
     assert np.isnan(fit.estimate).all()
+    assert (fit.identified == information.identified(cells)).all()
     assert "Traceback" in lines[0]
 
 

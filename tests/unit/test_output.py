@@ -92,8 +92,6 @@ def study_tables(names=("one", "two"), estimators=("full", "partial"), replicate
     designs[names[-1]] = Design(LEVELS, 100, truth="fixed")
     parts: dict[str, list[pa.Table]] = {name: [] for name in KINDS}
     totals = summary.Totals()
-    identified = [~index.where("sigma")] * replicates
-    identified[0] = identified[0] & ~index.where("mu")
     for name, design in designs.items():
         gathered = {}
         for estimator in estimators:
@@ -103,6 +101,9 @@ def study_tables(names=("one", "two"), estimators=("full", "partial"), replicate
             fits = []
             for number in range(replicates):
                 fit = Fit(SIZE, seconds=0.5, converged=number > 0)
+                fit.identified = ~index.where("sigma")
+                if number == 0:
+                    fit.identified &= ~index.where("mu")
                 fit.estimate = truth[number] + rng.normal(0, 0.1, SIZE)
                 fit.sd = np.full(SIZE, 0.1)
                 fit.lower_50, fit.upper_50 = fit.estimate - 0.07, fit.estimate + 0.07
@@ -115,11 +116,10 @@ def study_tables(names=("one", "two"), estimators=("full", "partial"), replicate
                     fit.log_likelihood_rank = int(rng.integers(0, 99, endpoint=True))
                 fits.append(fit)
             fits[-1] = Fit(SIZE, seconds=0.1, error="it broke")
+            fits[-1].identified = ~index.where("sigma")
             numbers = range(replicates)
             pair = (
-                tables.estimates(
-                    name, estimator, LEVELS, numbers, fits, known, identified
-                ),
+                tables.estimates(name, estimator, LEVELS, numbers, fits, known),
                 tables.fits(name, estimator, numbers, fits),
             )
             gathered[estimator] = pair

@@ -323,10 +323,9 @@ def study_of(outcomes: list[str], name="e", noise=0.0) -> tuple[pa.Table, pa.Tab
             fit.rank_of = np.full(SIZE, 99.0)
         fits.append(fit)
     replicates = range(len(outcomes))
-    identified = [np.ones(SIZE, bool)] * len(outcomes)
     known = {"truth": truth, "bound": bound}
     return (
-        tables.estimates("d", name, LEVELS, replicates, fits, known, identified),
+        tables.estimates("d", name, LEVELS, replicates, fits, known),
         tables.fits("d", name, replicates, fits),
     )
 

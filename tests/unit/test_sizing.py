@@ -1,4 +1,5 @@
 import dataclasses
+from functools import partial
 
 import pytest
 from hypothesis import given, settings
@@ -7,12 +8,14 @@ from hypothesis import strategies as st
 from summands import estimators, sizing
 from summands.design import Design
 from summands.levels import Levels
+from summands.study import load
 
 DESIGNS = st.builds(
     Design,
     st.lists(st.integers(1, 12), min_size=1, max_size=4).map(Levels.of),
     st.integers(10, 10**6),
 )
+memory = partial(sizing.memory, keep_draws=True)
 NAMES = st.sampled_from(estimators.names())
 
 
@@ -26,11 +29,14 @@ def test_more_of_anything_is_never_less_work(design, name, replicates):
         assert sizing.seconds(other, name, options) >= sizing.seconds(
             design, name, options
         )
-        assert sizing.memory(other, name, options, replicates) >= sizing.memory(
-            design, name, options, replicates
+        assert memory([other], name, options, replicates) >= memory(
+            [design], name, options, replicates
         )
-    assert sizing.memory(design, name, options, replicates + 1) >= sizing.memory(
-        design, name, options, replicates
+        assert memory([design, other], name, options, replicates) >= memory(
+            [other], name, options, replicates
+        )
+    assert memory([design], name, options, replicates + 1) >= memory(
+        [design], name, options, replicates
     )
 
 
@@ -47,16 +53,57 @@ def test_jobs_are_worth_starting_and_no_longer_than_that(design, replicates):
 
 def test_a_posterior_of_many_draws_asks_for_the_memory_that_holds_them():
     design = Design(Levels.of([1, 2, 3, 5, 10, 10]), 10_000)
-    few = sizing.memory(design, "nutpie", {"chains": 4, "draws": 1000}, 100)
-    many = sizing.memory(design, "nutpie", {"chains": 4, "draws": 5000}, 100)
+    few = memory([design], "nutpie", {"chains": 4, "draws": 1000}, 100)
+    many = memory([design], "nutpie", {"chains": 4, "draws": 5000}, 100)
     stored = 8 * 4 * 4000 * 100 * (2 * 31 + 1) / 1e6
     assert many - few > stored
-    assert sizing.memory(design, "least_squares", {}, 100) < 2 * sizing.EMPTY
+    dropped = sizing.memory(
+        [design], "nutpie", {"chains": 4, "draws": 5000}, 100, keep_draws=False
+    )
+    assert dropped < 2 * sizing.EMPTY
+    assert memory([design], "least_squares", {}, 100) < 2 * sizing.EMPTY
 
 
 def test_rows_are_counted_where_they_are_read():
     large = Design(Levels.of([1, 50]), 10**7)
-    by_rows = sizing.memory(large, "bayesian_ridge", {}, 1)
+    by_rows = memory([large], "bayesian_ridge", {}, 1)
     assert by_rows > 10**7 * 50 * 8 / 1e6
-    assert sizing.memory(large, "least_squares", {}, 1) < 2 * sizing.EMPTY
+    assert memory([large], "least_squares", {}, 1) < 2 * sizing.EMPTY
     assert sizing.runtime(600) == pytest.approx(5 + sizing.PATIENCE * 10)
+
+
+def study(levels: list[list[int]], rows: list[int]):
+    return load(
+        {
+            "study": "s",
+            "replicates": 10,
+            "grid": {"levels": levels, "rows": rows},
+            "estimators": {"nutpie": {}, "least_squares": {}},
+        }
+    )
+
+
+def test_packs_are_worth_starting_and_leave_work_for_many_cores():
+    tiny = [[1, 2], [1, 3], [2, 2]]
+    for rows in (50, 500, 2000):
+        swept = study(tiny, list(range(200, 200 + rows)))
+        packs = sizing.packs(swept)
+        assert [name for pack in packs for name in pack] == list(swept.designs)
+        work = [
+            sum(
+                swept.replicates * sizing.slowest(swept.designs[name], swept.estimators)
+                for name in pack
+            )
+            for pack in packs
+        ]
+        room = max(sizing.SHORTEST, min(sizing.WORTH_STARTING, sum(work) / sizing.JOBS))
+        assert max(work) <= room
+        # All but the last are as full as whole designs make them.
+        assert min(work[:-1]) > 0.9 * room
+
+
+def test_a_large_design_shares_its_job_with_no_other():
+    swept = study([[1, 2], [1, 20, 30, 40]], list(range(20_000, 20_040)))
+    for pack in sizing.packs(swept):
+        sizes = {swept.designs[name].levels.count for name in pack}
+        assert len(pack) == 1 or sizes == {2}

@@ -32,11 +32,11 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path):
 def test_a_failed_rewrite_leaves_the_old_file(tmp_path):
     path = tmp_path / "batch.parquet"
     table = pa.table({"x": [1.0]})
-    with storage.BatchWriter(path) as writer:
+    with storage.TableWriter(path) as writer:
         writer.write(table)
 
     def break_off() -> None:
-        with storage.BatchWriter(path) as writer:
+        with storage.TableWriter(path) as writer:
             writer.write(pa.table({"x": [2.0]}))
             raise RuntimeError
 
@@ -50,24 +50,24 @@ def test_rows_cells_and_truth_survive_their_files(tmp_path):
     paths = [tmp_path / f"{name}.parquet" for name in ("rows", "cells", "truth")]
     made = []
     with (
-        storage.BatchWriter(paths[0]) as rows_writer,
-        storage.BatchWriter(paths[1]) as cells_writer,
-        storage.BatchWriter(paths[2]) as truth_writer,
+        storage.TableWriter(paths[0]) as rows_writer,
+        storage.TableWriter(paths[1]) as cells_writer,
+        storage.TableWriter(paths[2]) as truth_writer,
     ):
         for replicate in range(3):
             truth = simulate.draw_truth(DESIGN, 1, replicate)
             rows = simulate.draw_rows(DESIGN, truth, 1, replicate)
             cells = collapse(rows)
             bound = np.arange(3.0 * DESIGN.levels.contributors + 2) + replicate
-            rows_writer.write(storage.rows_table(rows, replicate))
-            cells_writer.write(storage.cells_table(cells))
+            rows_writer.write(storage.rows_table(rows, "d", replicate))
+            cells_writer.write(storage.cells_table(cells, "d", replicate))
             truth_writer.write(
-                storage.truth_table(DESIGN.levels, truth, bound, replicate)
+                storage.truth_table(DESIGN.levels, truth, bound, "d", replicate)
             )
             made.append((rows, cells, truth))
-    read_rows = storage.read_rows(paths[0], DESIGN.levels)
-    read_cells = storage.read_cells(paths[1], DESIGN.levels)
-    truths = storage.read_truth(paths[2])
+    read_rows = storage.read_rows(paths[0], [DESIGN.levels] * 3)
+    read_cells = storage.read_cells(paths[1], [DESIGN.levels] * 3)
+    truths = storage.read_truth(paths[2])["d"]
     shape = (3, 3 * DESIGN.levels.contributors + 2)
     assert truths["truth"].shape == truths["bound"].shape == shape
     assert (truths["bound"] == np.arange(shape[1]) + np.arange(3)[:, None]).all()
@@ -85,7 +85,7 @@ def test_rows_cells_and_truth_survive_their_files(tmp_path):
 
 def test_contributors_are_dictionary_encoded(tmp_path):
     truth = simulate.draw_truth(DESIGN, 1, 0)
-    table = storage.rows_table(simulate.draw_rows(DESIGN, truth, 1, 0), 0)
+    table = storage.rows_table(simulate.draw_rows(DESIGN, truth, 1, 0), "d", 0)
     for level in range(DESIGN.levels.count):
         assert pa.types.is_dictionary(table.schema.field(f"level_{level}").type)
 
@@ -101,19 +101,59 @@ def test_names_are_null_where_they_do_not_apply():
     assert np.array(table["level"].null_count) == 4
 
 
-def test_rows_in_pieces_are_read_by_replicate(tmp_path):
-    design = Design(Levels.of([1, 2]), simulate.BLOCK + 10)
-    with storage.BatchWriter(tmp_path / "rows.parquet") as writer:
+def test_data_sets_over_several_row_groups_are_read_whole(tmp_path):
+    design = Design(Levels.of([1, 2]), 2 * storage.ROW_GROUP + 10)
+    with storage.TableWriter(tmp_path / "rows.parquet") as writer:
         for replicate in range(2):
             truth = simulate.draw_truth(design, 1, replicate)
             for block in simulate.draw_blocks(design, truth, 1, replicate):
-                writer.write(storage.rows_table(block, replicate))
+                writer.write(storage.rows_table(block, "d", replicate))
     with pq.ParquetFile(tmp_path / "rows.parquet") as file:
-        assert file.num_row_groups == 4
+        assert file.num_row_groups > 2
     for replicate, rows in enumerate(
-        storage.read_rows(tmp_path / "rows.parquet", design.levels)
+        storage.read_rows(tmp_path / "rows.parquet", [design.levels] * 2)
     ):
         truth = simulate.draw_truth(design, 1, replicate)
         expected = simulate.draw_rows(design, truth, 1, replicate)
         assert (rows.value == expected.value).all()
         assert (rows.contributors[1] == expected.contributors[1]).all()
+
+
+def test_data_sets_of_several_designs_share_a_file(tmp_path):
+    designs = {
+        f"levels-{number}": Design(Levels.of(sizes), 50 + number)
+        for number, sizes in enumerate([[2], [1, 2, 4], [3, 2], [1, 2, 4]])
+    }
+    made = []
+    with (
+        storage.TableWriter(tmp_path / "rows.parquet") as rows_writer,
+        storage.TableWriter(tmp_path / "cells.parquet") as cells_writer,
+    ):
+        for name, design in designs.items():
+            for replicate in range(2):
+                truth = simulate.draw_truth(design, 1, replicate)
+                rows = simulate.draw_rows(design, truth, 1, replicate)
+                cells = collapse(rows)
+                rows_writer.write(storage.rows_table(rows, name, replicate, 3))
+                cells_writer.write(storage.cells_table(cells, name, replicate, 3))
+                made.append((rows, cells))
+    with pq.ParquetFile(tmp_path / "cells.parquet") as file:
+        assert file.num_row_groups == 1
+    levels = [design.levels for design in designs.values() for _ in range(2)]
+    for (rows, cells), read, collapsed in zip(
+        made,
+        storage.read_rows(tmp_path / "rows.parquet", levels),
+        storage.read_cells(tmp_path / "cells.parquet", levels),
+        strict=True,
+    ):
+        assert (read.value == rows.value).all()
+        for mine, other in zip(read.contributors, rows.contributors, strict=True):
+            assert (mine == other).all()
+        assert (collapsed.contributors == cells.contributors).all()
+        assert (collapsed.mean == cells.mean).all()
+    table = storage.read_table(tmp_path / "cells.parquet")
+    by_design = storage.by_design(table)
+    assert list(by_design) == list(designs)
+    assert by_design["levels-0"]["level_1"].null_count == by_design["levels-0"].num_rows
+    with pytest.raises(ValueError, match="shorter"):
+        list(storage.read_cells(tmp_path / "cells.parquet", levels[:-1]))

@@ -110,8 +110,8 @@ BROKEN = {
     ),
     "far from any key": (
         changed("zzz", 1),
-        "zzz: unknown key; known here: designs, estimators, grid, keep_rows, "
-        "replicates, replicates_per_job, seed, study",
+        "zzz: unknown key; known here: designs, designs_per_job, estimators, "
+        "grid, keep_posteriors, keep_rows, replicates, replicates_per_job, seed, study",
     ),
     "missing key": (changed("study", None), "study: missing"),
     "no design": (changed("grid", None), 'give "grid", "designs" or both'),

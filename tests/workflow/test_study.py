@@ -27,6 +27,7 @@ from .conftest import (
 )
 
 NOTHING = "Nothing to be done"
+POSTERIOR = ("replicate", "chain", "draw", "contributor")
 
 
 def test_a_finished_run_has_its_tables_and_their_origin(finished):
@@ -72,12 +73,7 @@ def test_posteriors_are_labelled(finished):
     path = next(finished.results("small").glob("fitted/nutpie/given/*/posterior.nc"))
     with xr.open_datatree(path, engine="h5netcdf") as tree:
         posterior = tree["posterior"].to_dataset()
-        assert set(posterior["sigma"].dims) == {
-            "replicate",
-            "chain",
-            "draw",
-            "contributor",
-        }
+        assert posterior["sigma"].dims == POSTERIOR
         assert tree["constant_data"]["level"].to_numpy().tolist() == [0, 1, 1]
         assert "diverging" in tree["sample_stats"].to_dataset()
 
@@ -110,9 +106,25 @@ def test_a_second_run_does_nothing_even_after_touching_sources(finished):
     }
 
 
-def test_values_do_not_depend_on_cores_or_batches(finished, workflow):
-    workflow.run(STUDY | {"replicates_per_job": 3}, cores=1)
+@pytest.mark.parametrize(
+    "cut",
+    [
+        {"replicates_per_job": 3},
+        {"designs_per_job": 2},
+        {"designs_per_job": 2, "replicates_per_job": 3, "keep_posteriors": False},
+    ],
+)
+def test_values_do_not_depend_on_cores_or_how_work_is_cut(finished, workflow, cut):
+    workflow.run(STUDY | cut, cores=1)
     assert_same_values(workflow.results("small"), finished.results("small"))
+    posteriors = list(workflow.results("small").rglob("posterior.nc"))
+    assert bool(posteriors) == cut.get("keep_posteriors", True)
+    if "designs_per_job" in cut:
+        assert len(list((workflow.results("small") / "simulated").iterdir())) == 1
+    if posteriors and "designs_per_job" in cut:
+        with xr.open_datatree(posteriors[0], engine="h5netcdf") as tree:
+            assert set(tree.children) == {"levels-1-2_rows-60", "given"}
+            assert tree["given/posterior"]["mu"].dims == POSTERIOR
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_values(finished, workflow):
@@ -158,19 +170,20 @@ def changed(before: dict[str, int], after: dict[str, int]) -> set[str]:
     return {name for name in before if before[name] != after.get(name)}
 
 
-FINAL = {"summary.txt", "study.yaml", "provenance.json"} | {
+FINAL = {"packs.json", "summary.txt", "study.yaml", "provenance.json"} | {
     f"{name}.parquet" for name in tables.SCHEMAS
 }
 
 
-def test_growing_a_study_runs_only_what_is_new(workflow):
-    def assert_only_final_changed(before, after):
-        assert {
-            name
-            for name in changed(before, after)
-            if name not in FINAL and not name.startswith("figures/")
-        } == set()
+def assert_only_final_changed(before, after):
+    assert {
+        name
+        for name in changed(before, after)
+        if name not in FINAL and not name.startswith("figures/")
+    } == set()
 
+
+def test_growing_a_study_runs_only_what_is_new(workflow):
     study = QUICK | {"replicates": 1}
     workflow.run(study)
     first = workflow.files("quick")
@@ -203,6 +216,42 @@ def test_growing_a_study_runs_only_what_is_new(workflow):
     assert_only_final_changed(before, workflow.files("quick"))
     fewer = values(workflow.results("quick"))["estimates"].to_pandas()
     assert set(fewer["replicate"]) == {0}
+
+
+def test_a_study_of_packs_grows_as_well(workflow):
+    rows = [60, 61, 62, 63]
+    study = {
+        **QUICK,
+        "replicates": 2,
+        "designs_per_job": 3,
+        "grid": {"levels": [[1, 2]], "rows": rows},
+    }
+    del study["replicates_per_job"]
+    workflow.run(study)
+    before = workflow.files("quick")
+    more = STUDY["designs"] | {"other": STUDY["designs"]["given"] | {"rows": 9}}
+    steps = [
+        {
+            "grid": {"levels": [[2, 2], [1, 2]], "rows": [60, 62, 63, 64]},
+            "replicates": 3,
+        },
+        {
+            "designs": more,
+            "designs_per_job": 1,
+            "estimators": {"bayesian_ridge": {}, "homoscedastic": {}},
+        },
+    ]
+    for step in steps:
+        study = study | step
+        workflow.run(study)
+        after = workflow.files("quick")
+        assert_only_final_changed(before, after)
+        before = after
+    assert NOTHING in workflow.run(study)
+    fresh = Workflow(workflow.folder / "fresh")
+    fresh.folder.mkdir()
+    fresh.run(study)
+    assert_same_values(workflow.results("quick"), fresh.results("quick"))
 
 
 def test_other_studies_are_left_alone(workflow):

@@ -1,4 +1,4 @@
-# What the rules share: the checked study, its batches, and the folder of its results.
+# What the rules share: the checked study, how it is cut into jobs, and the folder of its results.
 import sys
 from pathlib import Path
 
@@ -6,32 +6,28 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
 
-from summands import estimators, lock, plan, provenance, sizing, study
+from summands import batch, estimators, lock, plan, provenance, sizing, storage, study
 
 try:
     STUDY = study.load(config, tuple(Path(file) for file in workflow.configfiles))
 except (study.StudyError, estimators.EstimatorError) as error:
     raise WorkflowError(str(error))
 
-RESULTS = plan.results(STUDY.name)
-SIMULATED = f"{RESULTS}/simulated/{{design}}/{{batch}}"
-FITTED = f"{RESULTS}/fitted/{{estimator}}/{{design}}/{{batch}}"
+RESULTS = batch.results(STUDY.name)
+SIMULATED = f"{RESULTS}/simulated/{{designs}}/{{batch}}"
+FITTED = f"{RESULTS}/fitted/{{estimator}}/{{designs}}/{{batch}}"
 LOGS = f"{RESULTS}/logs"
 
-BATCHES = {
-    design: plan.batches(
-        STUDY.replicates,
-        STUDY.replicates_per_job
-        or sizing.replicates_per_job(
-            STUDY.designs[design], STUDY.estimators, STUDY.replicates
-        ),
-        Path(RESULTS, "simulated", design),
+try:
+    PLAN = plan.make(
+        STUDY, plan.on_disk(Path(RESULTS, "simulated")), plan.read_packs(RESULTS)
     )
-    for design in STUDY.designs
-}
+except storage.DamagedFileError as error:
+    raise WorkflowError(str(error))
 
 SAMPLERS = [name for name in STUDY.estimators if estimators.load(name).SAMPLES]
-OTHERS = [name for name in STUDY.estimators if name not in SAMPLERS]
+KEEP_DRAWS = SAMPLERS if STUDY.keep_posteriors else []
+OTHERS = [name for name in STUDY.estimators if name not in KEEP_DRAWS]
 # Computed once: a study may have thousands of jobs.
 SIMULATE_CODE = provenance.digest("simulate.py")
 FIT_CODE = {
@@ -43,23 +39,28 @@ NONE = "(?!)"
 
 
 wildcard_constraints:
-    design="[^/]+",
-    batch=plan.PATTERN,
+    designs="[^/]+",
+    batch=batch.PATTERN,
     estimator="[a-z0-9_]+",
 
 
-def batch_files(pattern):
-    """Files of all batches: for each design, for each estimator, in order."""
+def unit_files(pattern):
+    """Files of all units: for each estimator, for each unit, in order."""
     return [
-        pattern.format(design=design, estimator=estimator, batch=batch.name)
-        for design in STUDY.designs
+        pattern.format(designs=unit.name, estimator=estimator, batch=unit.batch.name)
         for estimator in STUDY.estimators
-        for batch in BATCHES[design]
+        for unit in PLAN.units
     ]
 
 
-def design_content(wildcards):
-    return STUDY.designs[wildcards.design].content
+def contents(wildcards):
+    """What the data of a unit depend on, by id of the design."""
+    designs = PLAN.designs(wildcards.designs)
+    return {name: design.content for name, design in designs.items()}
+
+
+def replicates(wildcards):
+    return len(batch.parse(wildcards.batch).replicates)
 
 
 def fit_data(wildcards):
@@ -76,29 +77,29 @@ def fit_code(wildcards):
 def fit_memory(wildcards, attempt):
     """Megabytes that a fit job asks for: more each time it is tried again."""
     return attempt * sizing.memory(
-        STUDY.designs[wildcards.design],
+        PLAN.designs(wildcards.designs).values(),
         wildcards.estimator,
         STUDY.estimators[wildcards.estimator],
-        len(plan.parse(wildcards.batch).replicates),
+        replicates(wildcards),
+        keep_draws=STUDY.keep_posteriors,
     )
 
 
 def fit_runtime(wildcards, attempt):
     """Minutes that a fit job asks for."""
-    expected = sizing.seconds(
-        STUDY.designs[wildcards.design],
-        wildcards.estimator,
-        STUDY.estimators[wildcards.estimator],
+    name = wildcards.estimator
+    expected = replicates(wildcards) * sum(
+        sizing.seconds(design, name, STUDY.estimators[name])
+        for design in PLAN.designs(wildcards.designs).values()
     )
-    replicates = len(plan.parse(wildcards.batch).replicates)
-    return attempt * sizing.runtime(expected * replicates)
+    return attempt * sizing.runtime(expected)
 
 
 def simulate_runtime(wildcards, attempt):
-    """Minutes that the rows of a batch may take to draw."""
-    rows = STUDY.designs[wildcards.design].rows
-    replicates = len(plan.parse(wildcards.batch).replicates)
-    return attempt * sizing.runtime(2e-7 * rows * replicates)
+    """Minutes that the rows of a unit may take to draw."""
+    designs = PLAN.designs(wildcards.designs).values()
+    rows = replicates(wildcards) * sum(design.rows for design in designs)
+    return attempt * sizing.runtime(2e-7 * rows)
 
 
 def claim_study():
@@ -108,6 +109,7 @@ def claim_study():
             lock.claim(RESULTS)
         except lock.LockError as error:
             raise WorkflowError(str(error))
+        plan.write_packs(RESULTS, PLAN.packs)
 
 
 def print_summary():

@@ -6,7 +6,7 @@ rule fit:
         estimates=f"{FITTED}/estimates.parquet",
         fits=f"{FITTED}/fits.parquet",
     log:
-        f"{LOGS}/fit/{{estimator}}/{{design}}/{{batch}}.log",
+        f"{LOGS}/fit/{{estimator}}/{{designs}}/{{batch}}.log",
     wildcard_constraints:
         estimator="|".join(OTHERS) or NONE,
     conda:
@@ -15,21 +15,21 @@ rule fit:
         mem_mb=fit_memory,
         runtime=fit_runtime,
     params:
-        design=design_content,
+        designs=contents,
         seed=STUDY.seed,
         options=lambda wildcards: STUDY.estimators[wildcards.estimator],
         code=fit_code,
     message:
-        "fit {wildcards.design}, {wildcards.batch}, with {wildcards.estimator}"
+        "fit {wildcards.designs}, {wildcards.batch}, with {wildcards.estimator}"
     script:
         "../../scripts/fit.py"
 
 
-# Estimators that return draws keep them as well.
+# Estimators that return draws keep them as well, if the study keeps any.
 use rule fit as sample with:
     output:
         estimates=f"{FITTED}/estimates.parquet",
         fits=f"{FITTED}/fits.parquet",
         posterior=f"{FITTED}/posterior.nc",
     wildcard_constraints:
-        estimator="|".join(SAMPLERS) or NONE,
+        estimator="|".join(KEEP_DRAWS) or NONE,

@@ -5,17 +5,17 @@ rule simulate:
     output:
         **{name: f"{SIMULATED}/{name}.parquet" for name in KEPT},
     log:
-        f"{LOGS}/simulate/{{design}}/{{batch}}.log",
+        f"{LOGS}/simulate/{{designs}}/{{batch}}.log",
     conda:
         "../../envs/summands.yaml"
     resources:
         mem_mb=lambda wildcards, attempt: attempt * sizing.EMPTY,
         runtime=simulate_runtime,
     params:
-        design=design_content,
+        designs=contents,
         seed=STUDY.seed,
         code=SIMULATE_CODE,
     message:
-        "simulate {wildcards.design}, {wildcards.batch}"
+        "simulate {wildcards.designs}, {wildcards.batch}"
     script:
         "../../scripts/simulate.py"

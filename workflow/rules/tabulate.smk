@@ -1,7 +1,7 @@
 rule tabulate:
     input:
-        estimates=batch_files(f"{FITTED}/estimates.parquet"),
-        fits=batch_files(f"{FITTED}/fits.parquet"),
+        estimates=unit_files(f"{FITTED}/estimates.parquet"),
+        fits=unit_files(f"{FITTED}/fits.parquet"),
     output:
         designs=f"{RESULTS}/designs.parquet",
         estimates=f"{RESULTS}/estimates.parquet",
@@ -25,7 +25,7 @@ rule tabulate:
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
         study=STUDY.resolved,
-        batches={design: len(batches) for design, batches in BATCHES.items()},
+        units=list(PLAN.units.values()),
         packages=provenance.dependencies(),
         code=provenance.digest("tabulate.py"),
     message:

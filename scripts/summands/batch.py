@@ -1,0 +1,37 @@
+"""Batches of replicates, and the names of the folders that results are in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, order=True)
+class Batch:
+    """Consecutive replicates ``first`` to ``last``."""
+
+    first: int
+    last: int
+
+    @property
+    def name(self) -> str:
+        """Name of the batch's folder."""
+        return f"replicates-{self.first}-{self.last}"
+
+    @property
+    def replicates(self) -> range:
+        """The replicates of the batch."""
+        return range(self.first, self.last + 1)
+
+
+PATTERN = r"replicates-\d+-\d+"
+
+
+def parse(name: str) -> Batch:
+    """Read a batch back from its `Batch.name`."""
+    first, last = name.split("-")[1:]
+    return Batch(int(first), int(last))
+
+
+def results(study: str) -> str:
+    """Folder of a study's results, below the working directory."""
+    return f"results/{study}"
