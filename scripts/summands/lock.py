@@ -2,7 +2,9 @@
 
 The operating system holds the lock (flock) and drops it when the process ends, however
 it ends: nothing needs unlocking by hand. The run and each of its jobs share it, so
-that a job left behind by a killed run keeps the next one out until it is done.
+that a job left behind by a killed run keeps the next one out until it is done. Jobs
+that are still in a cluster's queue hold nothing; they know by the number of their run,
+in their environment, that it has been replaced, and give up before they touch a file.
 """
 
 from __future__ import annotations
@@ -12,10 +14,15 @@ import json
 import os
 import socket
 import time
+import uuid
+from collections import defaultdict
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 NAME = ".lock"
+
+# Executors hand the environment of a run to its jobs.
+RUN = "SUMMANDS_RUN"
 
 # Locks last as long as their files are open, so these stay open until the process ends.
 _held: list[TextIO] = []
@@ -27,6 +34,10 @@ class LockError(RuntimeError):
 
 class StudyBusyError(LockError):
     """Another run of the study is alive."""
+
+
+class ReplacedError(LockError):
+    """The run that a job belongs to is gone, and another one has begun."""
 
 
 class UnwritableError(LockError):
@@ -51,7 +62,9 @@ def claim(folder: str | Path) -> None:
     file = _open(folder)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.environ[RUN] = uuid.uuid4().hex
         owner = {
+            "run": os.environ[RUN],
             "process": os.getpid(),
             "host": socket.gethostname(),
             "since": time.strftime("%Y-%m-%d %H:%M:%S"),
@@ -62,17 +75,34 @@ def claim(folder: str | Path) -> None:
         file.flush()
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
+        named = defaultdict(lambda: "unknown", _owner(file))
+        whose = "process {process} on {host}, since {since}".format_map(named)
         raise StudyBusyError(
-            f"{folder} is in use by another run of this study{_owner(file)}, or by a "
-            "job that it left behind: wait for it to end, or stop it"
+            f"{folder} is in use by another run of this study ({whose}), or by a job "
+            "that it left behind: wait for it to end, or stop it"
         ) from None
     _held.append(file)
 
 
 def share(folder: str | Path) -> None:
-    """Hold the lock for a job, together with its run and the run's other jobs."""
+    """Hold the lock for a job, together with its run and the run's other jobs.
+
+    Raises
+    ------
+    ReplacedError
+        If another run has claimed the folder since the job was submitted.
+    UnwritableError
+        If the folder cannot be written to.
+    """
     file = _open(folder)
     fcntl.flock(file, fcntl.LOCK_SH)
+    mine, theirs = os.environ.get(RUN), _owner(file).get("run")
+    if mine and theirs and mine != theirs:
+        file.close()
+        raise ReplacedError(
+            f"this job was submitted by a run of {folder} that is gone and has been "
+            "replaced by another: nothing is left to do for it"
+        )
     _held.append(file)
 
 
@@ -88,10 +118,11 @@ def _open(folder: str | Path) -> TextIO:
         ) from None
 
 
-def _owner(file: TextIO) -> str:
+def _owner(file: TextIO) -> dict[str, Any]:
+    """Read what the last run put down about itself, nothing if that is unreadable."""
     file.seek(0)
     try:
         owner = json.loads(file.read())
-        return " (process {process} on {host}, since {since})".format(**owner)
-    except (ValueError, KeyError):
-        return ""
+    except ValueError:
+        return {}
+    return owner if isinstance(owner, dict) else {}

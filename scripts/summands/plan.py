@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from summands import sizing, storage
+from summands import sizing
 from summands.batch import PATTERN, Batch, parse
 from summands.design import Design
 from summands.study import Study
@@ -77,9 +77,9 @@ def make(study: Study, found: Iterable[Unit], packs: Packs) -> Plan:
     ----------
     study : Study
     found : iterable of Unit
-        Units that have been simulated; see `on_disk`.
+        Units that have been simulated; see `on_disk` and `read`.
     packs : mapping
-        Packs of earlier runs; see `read_packs`.
+        Packs of earlier runs; see `read`.
 
     Returns
     -------
@@ -170,32 +170,58 @@ def on_disk(folder: Path) -> list[Unit]:
     ]
 
 
-def read_packs(folder: str | Path) -> Packs:
-    """Read which designs the packs of a study hold, from its folder.
+def written(plan: Plan, earlier: Iterable[Unit]) -> str:
+    """Put down how a study is cut, for the runs that go on with it.
+
+    Names of packs do not say which designs they hold, and not every storage can list
+    what is in it.
+
+    Parameters
+    ----------
+    plan : Plan
+    earlier : iterable of Unit
+        Units that were put down before; they stay.
+
+    Returns
+    -------
+    str
+        A line for each unit and for each pack, in JSON.
+    """
+    units = sorted({*earlier, *plan.units})
+    lines = [json.dumps([unit.name, unit.batch.name]) for unit in units]
+    packs = [
+        f"{json.dumps(name)}: {json.dumps(pack)}" for name, pack in plan.packs.items()
+    ]
+    return (
+        '{"units": [\n'
+        + ",\n".join(lines)
+        + '\n],\n"packs": {\n'
+        + ",\n".join(packs)
+        + "\n}}\n"
+    )
+
+
+def read(text: str | None) -> tuple[list[Unit], Packs]:
+    """Read the units and the packs of earlier runs from what `written` put down.
+
+    Parameters
+    ----------
+    text : str or None
+        None where there is nothing yet.
 
     Raises
     ------
-    summands.storage.DamagedFileError
-        If the file is there but not what `write_packs` wrote.
+    ValueError
+        If it is anything else.
     """
-    path = _packs_file(folder)
-    if not path.exists():
-        return {}
-    with storage.reading(path):
-        packs: Packs = json.loads(path.read_text(encoding="utf-8"))
-        return packs
-
-
-def write_packs(folder: str | Path, packs: Packs) -> None:
-    """Keep which designs the packs of a study hold: their names do not say it."""
-    if packs and packs != read_packs(folder):
-        lines = (f'"{name}": {json.dumps(pack)}' for name, pack in packs.items())
-        with storage.whole(_packs_file(folder)) as path:
-            path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-
-
-def _packs_file(folder: str | Path) -> Path:
-    return Path(folder) / "packs.json"
+    if text is None:
+        return [], {}
+    try:
+        kept = json.loads(text)
+        units = [Unit(name, parse(batch)) for name, batch in kept["units"]]
+        return units, kept["packs"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a plan: {error}") from None
 
 
 def _pack_name(pack: Mapping[str, Mapping[str, Any]]) -> str:

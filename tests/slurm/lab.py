@@ -181,6 +181,14 @@ class Lab:
         """Cancel a job."""
         self._call("scancel", job)
 
+    def hold(self) -> None:
+        """Let no job start; those that run go on."""
+        self._call("scontrol", "update", "PartitionName=main", "State=DOWN")
+
+    def release(self) -> None:
+        """Let jobs start again."""
+        self._call("scontrol", "update", "PartitionName=main", "State=UP")
+
     def _configure(self) -> None:
         host = socket.gethostname().split(".")[0]
         ports = _free_ports(1 + len(self.names))

@@ -155,3 +155,22 @@ def test_a_killed_submitter_is_started_again(run, cluster, tmp_path):
     assert len(again) == 2
     assert len(cluster.jobs()) > before
     assert values(run.results("cluster"))["fits"].num_rows == 8
+
+
+def test_jobs_that_a_killed_submitter_left_in_the_queue_give_way(run, cluster, local):
+    cluster.hold()
+    process = run.start(STUDY, *OPTIONS)
+    wait_for(lambda: len(cluster.jobs()) == 2)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    # They are not at work, so another run may start.
+    process = run.start(STUDY, *OPTIONS)
+    wait_for(lambda: len(cluster.jobs()) == 4)
+    assert set(states(cluster, "simulate")) == {"PENDING"}
+    cluster.release()
+    finish(process)
+    assert_same_values(run.results("cluster"), local.results("cluster"))
+    by_id = {job["id"]: job["state"] for job in cluster.jobs()}
+    assert [by_id[job] for job in sorted(by_id, key=int)[:2]] == ["FAILED"] * 2
+    assert states(cluster, "simulate").count("COMPLETED") == 2
+    assert set(states(cluster, "sample")) == {"COMPLETED"}

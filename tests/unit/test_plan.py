@@ -1,11 +1,10 @@
-import json
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from summands import plan, sizing, storage
+from summands import plan, sizing
 from summands.batch import Batch, parse
 from summands.plan import Unit, batches
 from summands.study import Study, load
@@ -95,8 +94,7 @@ def test_whatever_is_asked_what_is_there_is_used_and_nothing_is_made_twice(reque
             study(rows, replicates, **by_replicates, **by_designs), found, packs
         )
         assert_whole(made)
-        # Packs are read back from a file.
-        packs = json.loads(json.dumps(made.packs))
+        _, packs = plan.read(plan.written(made, found))
         new = [unit for unit in made.units if unit not in found]
         for unit in new:
             for name in made.units[unit]:
@@ -139,17 +137,17 @@ def test_a_named_design_with_new_coefficients_is_taken_from_no_old_pack():
     }
 
 
-def test_packs_are_kept_in_a_file_that_tells_when_it_is_damaged(tmp_path):
+def test_a_plan_is_read_back_and_what_is_none_is_refused():
+    assert plan.read(None) == ([], {})
     made = plan.make(study([30, 31, 32], designs_per_job=2), [], {})
-    plan.write_packs(tmp_path, {})
-    assert plan.read_packs(tmp_path) == {}
-    assert not list(tmp_path.iterdir())
-    plan.write_packs(tmp_path, made.packs)
-    assert plan.read_packs(tmp_path) == made.packs
-    (path,) = tmp_path.iterdir()
-    path.write_text(path.read_text()[:-20])
-    with pytest.raises(storage.DamagedFileError, match=r"packs.json is damaged"):
-        plan.read_packs(tmp_path)
+    earlier = Unit("gone", Batch(0, 9))
+    text = plan.written(made, [earlier])
+    units, packs = plan.read(text)
+    assert units == sorted([earlier, *made.units])
+    assert packs == made.packs
+    for broken in (text[:-20], "[]", "{}", '{"units": [1], "packs": {}}'):
+        with pytest.raises(ValueError, match=r"."):
+            plan.read(broken)
 
 
 def test_folders_of_packs_have_names_that_file_systems_take():

@@ -170,7 +170,7 @@ def changed(before: dict[str, int], after: dict[str, int]) -> set[str]:
     return {name for name in before if before[name] != after.get(name)}
 
 
-FINAL = {"packs.json", "summary.txt", "study.yaml", "provenance.json"} | {
+FINAL = {"plan.json", "summary.txt", "study.yaml", "provenance.json"} | {
     f"{name}.parquet" for name in tables.SCHEMAS
 }
 

@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
 
-from summands import batch, estimators, lock, plan, provenance, sizing, storage, study
+from summands import batch, estimators, lock, plan, provenance, sizing, study
 
 try:
     STUDY = study.load(config, tuple(Path(file) for file in workflow.configfiles))
@@ -18,12 +18,19 @@ SIMULATED = f"{RESULTS}/simulated/{{designs}}/{{batch}}"
 FITTED = f"{RESULTS}/fitted/{{estimator}}/{{designs}}/{{batch}}"
 LOGS = f"{RESULTS}/logs"
 
-try:
-    PLAN = plan.make(
-        STUDY, plan.on_disk(Path(RESULTS, "simulated")), plan.read_packs(RESULTS)
-    )
-except storage.DamagedFileError as error:
-    raise WorkflowError(str(error))
+if not workflow.is_main_process:
+    # From here on: Snakemake removes the outputs of a job before it starts the script.
+    try:
+        lock.share(RESULTS)
+    except lock.LockError as error:
+        raise WorkflowError(str(error))
+
+
+include: "results.smk"
+
+
+EARLIER, PACKS = earlier_plan()
+PLAN = plan.make(STUDY, EARLIER, PACKS)
 
 SAMPLERS = [name for name in STUDY.estimators if estimators.load(name).SAMPLES]
 KEEP_DRAWS = SAMPLERS if STUDY.keep_posteriors else []
@@ -109,10 +116,10 @@ def claim_study():
             lock.claim(RESULTS)
         except lock.LockError as error:
             raise WorkflowError(str(error))
-        plan.write_packs(RESULTS, PLAN.packs)
+        write_result(PLAN_FILE, plan.written(PLAN, EARLIER))
 
 
 def print_summary():
-    summary = Path(RESULTS, "summary.txt")
-    if workflow.is_main_process and summary.is_file():
-        print(summary.read_text(), end="", flush=True)
+    summary = read_result("summary.txt")
+    if workflow.is_main_process and summary is not None:
+        print(summary, end="", flush=True)
