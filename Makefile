@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help env env-test study report test lint bench lock clean
+.PHONY: help env env-test study report test lint bench bench-scale lock clean
 
 CORES ?= all
 STUDY ?= config/config.yaml
@@ -9,7 +9,7 @@ check = PYTHONPATH=scripts .venv/bin/python -m summands.study
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
-	    awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	    awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 	@echo "Options: STUDY=file.yaml (default config/config.yaml), CORES=2 (default all)"
 
 env: ## set up the Python environment in .venv
@@ -39,6 +39,9 @@ test: lint ## run all checks and tests
 bench: ## compare with other samplers; writes results/bench/ (takes some 20 minutes)
 	@envs/create.sh bench
 	.venv/bin/python scripts/bench.py
+
+bench-scale: env ## measure time and memory of large studies (takes some 10 minutes)
+	.venv/bin/python scripts/bench_scale.py
 
 lock: env-test ## renew the hash-pinned locks under envs/
 	envs/lock.sh

@@ -4,13 +4,11 @@ Run by ``make bench``. Times are processor seconds: on a shared machine they var
 than wall time, and ratios within one run less still.
 """
 
-import dataclasses
 import json
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 from typing import Any
@@ -22,10 +20,8 @@ import yaml
 from matplotlib.figure import Figure
 
 from benchmarks import layouts
-from benchmarks.contenders import CONTENDERS, DESIGNS, SEED, data_sets
-from summands import cells, figures, job
-from summands.estimators import nutpie
-from summands.fitting import Problem
+from benchmarks.contenders import CONTENDERS, DESIGNS, SEED
+from summands import figures, job
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "results" / "bench"
@@ -97,35 +93,9 @@ def study_seconds(design: str) -> tuple[float, float]:
     return spent, fits["converged"].mean()
 
 
-def by_rows() -> pd.DataFrame:
-    """Time a fit against the rows of a table with the same cells."""
-    options = {key: rule["default"] for key, rule in nutpie.OPTIONS.items()}
-    records = []
-    nutpie.prepare(Problem.of(DESIGNS["medium"]), options)
-    for rows in (10**4, 10**5, 10**6, 10**7):
-        design = dataclasses.replace(DESIGNS["medium"], rows=rows)
-        for data in data_sets(design, 3):
-            start = time.process_time()
-            collapsed = cells.collapse(data)
-            middle = time.process_time()
-            draws = nutpie.estimate(
-                collapsed, Problem.of(design), options, 1, lambda line: None
-            )
-            records.append(
-                {
-                    "rows": rows,
-                    "collapse": middle - start,
-                    "posterior": time.process_time() - middle,
-                    "gradients": draws.gradients,
-                }
-            )
-    return pd.DataFrame(records)
-
-
 def report(
     measured: pd.DataFrame,
     studies: list[dict[str, Any]],
-    scaling: pd.DataFrame,
     timed: pd.DataFrame,
 ) -> str:
     """Write the tables as Markdown."""
@@ -161,15 +131,6 @@ def report(
             f"| {row['converged']:.1%} | {row['ratio']:.3g} |\n"
         )
     text += (
-        "\n| rows, in the same 15 cells | collapse to cells, seconds "
-        "| posterior, seconds |\n|---:|---:|---:|\n"
-    )
-    for rows, part in scaling.groupby("rows"):
-        text += (
-            f"| {rows:,} | {part['collapse'].median():.3g} "
-            f"| {part['posterior'].median():.3g} |\n"
-        )
-    text += (
         "\n| levels | cells | likelihood and gradient | microseconds "
         "| nanoseconds a cell |\n|---|---:|---|---:|---:|\n"
     )
@@ -182,16 +143,16 @@ def report(
     return text
 
 
-def draw(measured: pd.DataFrame, scaling: pd.DataFrame) -> Figure:
-    """Draw seconds a fit by contender, and against rows."""
+def draw(measured: pd.DataFrame) -> Figure:
+    """Draw seconds a fit by contender."""
     with mpl.rc_context(figures.STYLE):
-        figure = Figure(figsize=(9, 3.2), layout="constrained")
-        left, right = figure.subplots(1, 2, width_ratios=[3, 2])
+        figure = Figure(figsize=(7, 2.8), layout="constrained")
+        axis = figure.subplots()
         for number, design in enumerate(DESIGNS):
             part = measured[measured["design"] == design]
             for good, face in ((True, figures.COLOURS[number]), (False, "white")):
                 some = part[part["converged"] == good]
-                left.plot(
+                axis.plot(
                     some["cpu"],
                     [
                         list(CONTENDERS).index(name) + 0.2 * (number - 1)
@@ -203,25 +164,10 @@ def draw(measured: pd.DataFrame, scaling: pd.DataFrame) -> Figure:
                     markerfacecolor=face,
                     label=design if good else None,
                 )
-        left.set_xscale("log")
-        left.set_yticks(range(len(CONTENDERS)), list(CONTENDERS))
-        left.set_xlabel("processor seconds a fit (hollow: not converged)")
-        left.legend(title="design")
-        for column, colour in (("collapse", 0), ("posterior", 1)):
-            medians = scaling.groupby("rows")[column].median()
-            right.plot(
-                medians.index,
-                medians,
-                "o-",
-                color=figures.COLOURS[colour],
-                label=column,
-                markersize=4,
-            )
-        right.set_xscale("log")
-        right.set_yscale("log")
-        right.set_xlabel("rows, in the same 15 cells")
-        right.set_ylabel("processor seconds")
-        right.legend()
+        axis.set_xscale("log")
+        axis.set_yticks(range(len(CONTENDERS)), list(CONTENDERS))
+        axis.set_xlabel("processor seconds a fit (hollow: not converged)")
+        axis.legend(title="design")
     return figure
 
 
@@ -250,13 +196,10 @@ def main() -> None:
                 "ratio": rival["cpu"].median() / (seconds / STUDY_FITS),
             }
         )
-    job.say("bench: time against rows")
-    scaling = by_rows()
-    text = report(measured, studies, scaling, layouts.measure())
+    text = report(measured, studies, layouts.measure())
     measured.to_parquet(OUT / "fits.parquet")
-    scaling.to_parquet(OUT / "rows.parquet")
     (OUT / "bench.md").write_text(text)
-    draw(measured, scaling).savefig(OUT / "bench.png")
+    draw(measured).savefig(OUT / "bench.png")
     print(text)
 
 

@@ -18,22 +18,39 @@ if TYPE_CHECKING:
 # Panels of the calibration figure; of more designs, those with the smallest p-values.
 MOST_PANELS = 16
 
+# Estimates that are held for the scatter plots; of more, so many at random.
+MOST_ESTIMATES = 500_000
+
 
 def main(
     checked: study.Study, inputs: Mapping[str, str], outputs: Mapping[str, str]
 ) -> None:
     """Draw those of the figures that are asked for, from the final tables."""
+    size = {
+        name: design.rows / design.levels.contributors
+        for name, design in checked.designs.items()
+    }
 
-    def read(name: str) -> pd.DataFrame:
-        return storage.read_table(inputs[name]).to_pandas()
+    def recovered(*metrics: str) -> pd.DataFrame:
+        chosen = pc.field("metric").isin(metrics) & (pc.field("gate") == "all")
+        return storage.read_table(inputs["recovery"], filters=chosen).to_pandas()
+
+    def truth_against_estimate() -> Figure:
+        columns = ["design", "replicate", "estimator"]
+        fits = storage.read_table(inputs["fits"], columns=[*columns, "converged"])
+        columns += ["parameter", "truth", "estimate", "sd"]
+        some = storage.read_some(inputs["estimates"], columns, MOST_ESTIMATES)
+        return figures.truth_against_estimate(some.to_pandas(), fits.to_pandas())
 
     drawings: dict[str, Callable[[], Figure]] = {
-        "truth": lambda: figures.truth_against_estimate(
-            read("estimates"), read("fits")
+        "truth": truth_against_estimate,
+        "error": lambda: figures.error_by_design(recovered("rmse"), size),
+        "coverage": lambda: figures.coverage_by_design(
+            recovered("coverage_50", "coverage_95"), size
         ),
-        "error": lambda: figures.error_by_design(read("recovery")),
-        "coverage": lambda: figures.coverage_by_design(read("recovery")),
-        "efficiency": lambda: figures.efficiency_by_design(read("recovery")),
+        "efficiency": lambda: figures.efficiency_by_design(
+            recovered("rmse_over_bound"), size
+        ),
         "calibration": lambda: figures.ranks_by_design(
             _ranks(checked, inputs), calibration.LEVEL
         ),

@@ -8,7 +8,7 @@ quantity's ranks are not.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -189,6 +189,7 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
     return adjusted
 
 
+@lru_cache(maxsize=16)
 def _tails(count: int, rank_of: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Chances of at most, and of at least, n ranks up to each point.
 

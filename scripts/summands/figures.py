@@ -28,8 +28,11 @@ Ranks = tuple[Mapping[tuple[str, str], NDArray[np.int64]], int]
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
-# Above this, designs are points on an axis without their names.
+# Above this, designs are not shown one by one, but by their rows per contributor.
 NAMED_DESIGNS = 40
+
+# Steps of rows per contributor, each with as many designs.
+STEPS = 10
 
 # Points of a panel of the scatter plot; more would only blacken it.
 SCATTERED = 4000
@@ -174,66 +177,65 @@ def _markers(colours: Sequence[str]) -> list[Line2D]:
     ]
 
 
-def error_by_design(recovery: pd.DataFrame) -> Figure:
+def error_by_design(recovery: pd.DataFrame, size: Mapping[str, float]) -> Figure:
     """Root mean squared error of each design and estimator, with Monte-Carlo bars.
 
     Parameters
     ----------
     recovery : pandas.DataFrame
         The table of that name.
+    size : mapping of str to float
+        Rows per contributor of each design: what many designs are shown by.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    return _by_design(recovery, ["rmse"], "root mean squared error", log=True)
+    return _by_design(recovery, size, ["rmse"], "root mean squared error", log=True)
 
 
-def coverage_by_design(recovery: pd.DataFrame) -> Figure:
+def coverage_by_design(recovery: pd.DataFrame, size: Mapping[str, float]) -> Figure:
     """Coverage of the 50 % and 95 % intervals, with Monte-Carlo bars.
 
     Parameters
     ----------
-    recovery : pandas.DataFrame
-        The table of that name.
+    recovery, size
+        See `error_by_design`.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    figure = _by_design(
+    return _by_design(
         recovery,
+        size,
         ["coverage_50", "coverage_95"],
         "share of intervals that hold the truth (hollow: 50 %, full: 95 %)",
+        nominal=(0.5, 0.95),
+        limits=(-0.03, 1.03),
     )
-    for axis in figure.axes:
-        for nominal in (0.5, 0.95):
-            axis.axvline(nominal, color="black", linewidth=0.8)
-        axis.set_xlim(-0.03, 1.03)
-    return figure
 
 
-def efficiency_by_design(recovery: pd.DataFrame) -> Figure:
+def efficiency_by_design(recovery: pd.DataFrame, size: Mapping[str, float]) -> Figure:
     """Root mean squared error over the Cramér-Rao bound, with Monte-Carlo bars.
 
     Parameters
     ----------
-    recovery : pandas.DataFrame
-        The table of that name.
+    recovery, size
+        See `error_by_design`.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    figure = _by_design(
+    return _by_design(
         recovery,
+        size,
         ["rmse_over_bound"],
         "root mean squared error / Cramér-Rao bound",
         log=True,
+        nominal=(1.0,),
     )
-    for axis in figure.axes:
-        axis.axvline(1.0, color="black", linewidth=0.8)
-    return figure
 
 
 def ranks_by_design(ranks: Mapping[str, Ranks], level: float) -> Figure:
@@ -297,21 +299,32 @@ def _over_levels(chosen: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_design(
-    recovery: pd.DataFrame, metrics: Sequence[str], label: str, *, log: bool = False
+    recovery: pd.DataFrame,
+    size: Mapping[str, float],
+    metrics: Sequence[str],
+    label: str,
+    *,
+    log: bool = False,
+    nominal: Sequence[float] = (),
+    limits: tuple[float, float] | None = None,
 ) -> Figure:
+    """Draw metrics, a panel for each parameter: a line for each design, or by size."""
     chosen = recovery[(recovery["gate"] == "all") & recovery["metric"].isin(metrics)]
     pooled, parameters = _over_levels(chosen), _present(chosen)
     designs = list(pd.unique(pooled.index.get_level_values("design")))
     names = list(pd.unique(pooled.index.get_level_values("estimator")))
-    named = len(designs) <= NAMED_DESIGNS
-    height = 0.26 * len(designs) + 1.3 if named else 7.0
-    widest = 0.065 * max(map(len, designs), default=0) if named else 0.4
+    few = len(designs) <= NAMED_DESIGNS
+    height = 0.26 * len(designs) + 1.3 if few else 3.6
+    margin = 0.065 * max(map(len, designs), default=0) if few else 0.6
     with mpl.rc_context(STYLE):
-        size = (widest + 2.1 * len(parameters), height)
-        figure = Figure(figsize=size, layout="constrained")
+        figure = Figure(
+            figsize=(margin + 2.1 * len(parameters), height), layout="constrained"
+        )
         if not names:
             return _nothing(figure)
-        axes = figure.subplots(1, len(parameters), squeeze=False, sharey=True)
+        axes = figure.subplots(
+            1, len(parameters), squeeze=False, sharey=few or limits is not None
+        )
         for axis, parameter in zip(axes[0], parameters, strict=True):
             for number, name in enumerate(names):
                 try:
@@ -323,33 +336,84 @@ def _by_design(
                 shift = (number - (len(names) - 1) / 2) * 0.6 / len(names)
                 colour = COLOURS[number % len(COLOURS)]
                 for metric in pd.unique(part.index.get_level_values("metric")):
-                    some = part.xs(metric, level="metric", drop_level=False)
-                    place = some.index.get_level_values("design").map(designs.index)
-                    axis.errorbar(
-                        some["value"],
-                        np.asarray(place) + shift,
-                        xerr=_bars(some, log=log),
-                        fmt="o",
-                        markersize=3.5,
-                        markerfacecolor="white" if metric == "coverage_50" else colour,
-                        linewidth=1,
-                        color=colour,
-                    )
+                    some = part.xs(metric, level="metric")
+                    style = {
+                        "color": colour,
+                        "markersize": 3.5,
+                        "linewidth": 1,
+                        "markerfacecolor": "white"
+                        if metric == "coverage_50"
+                        else colour,
+                    }
+                    if few:
+                        place = some.index.map(designs.index).to_numpy() + shift
+                        bars = _bars(some, log=log)
+                        axis.errorbar(some["value"], place, xerr=bars, fmt="o", **style)
+                    else:
+                        _over_size(axis, some, size, style, log=log)
+            side = axis.xaxis if few else axis.yaxis
             if log:
+                (axis.set_xscale if few else axis.set_yscale)("log")
+                _number(side)
+            for value in nominal:
+                (axis.axvline if few else axis.axhline)(
+                    value, color="black", linewidth=0.8
+                )
+            if limits is not None:
+                (axis.set_xlim if few else axis.set_ylim)(limits)
+            axis.set_title(LABELS[parameter])
+            if not few:
                 axis.set_xscale("log")
                 _number(axis.xaxis)
-            axis.set_title(LABELS[parameter])
-        axes[0, 0].set_ylim(len(designs) - 0.4, -0.6)
-        if named:
+        if few:
+            axes[0, 0].set_ylim(len(designs) - 0.4, -0.6)
             axes[0, 0].set_yticks(range(len(designs)), designs)
+            figure.supxlabel(label, fontsize=9)
         else:
-            axes[0, 0].set_ylabel("design, in the order of designs.parquet")
-        figure.supxlabel(label, fontsize=9)
+            figure.supxlabel(
+                f"rows per contributor ({len(designs):,} designs)", fontsize=9
+            )
+            figure.supylabel(label.replace(" (", "\n("), fontsize=9)
         colours = [COLOURS[number % len(COLOURS)] for number in range(len(names))]
         figure.legend(
             _markers(colours), names, ncols=len(names), loc="outside upper center"
         )
     return figure
+
+
+def _over_size(
+    axis: Axes,
+    some: Any,
+    size: Mapping[str, float],
+    style: Mapping[str, Any],
+    *,
+    log: bool,
+) -> None:
+    """Draw the mean over designs of like size, and where nine in ten of them lie.
+
+    The mean is that of the logarithms where the axis is logarithmic.
+    """
+    sizes = some.index.map(size).to_numpy(dtype=float)
+    order = np.argsort(sizes, kind="stable")
+    value, error = some["value"].to_numpy(), some["mcse"].fillna(0.0).to_numpy()
+    if log:
+        # Designs without error have no logarithm; an exact estimate is no mean.
+        order = order[value[order] > 0]
+        error = error / np.where(value > 0, value, 1.0)
+        value = np.log(np.where(value > 0, value, 1.0))
+    if not len(order):
+        return
+    steps = np.array_split(order, min(STEPS, len(np.unique(sizes[order]))))
+    place = [np.exp(np.log(sizes[step]).mean()) for step in steps]
+    mean = np.array([value[step].mean() for step in steps])
+    half = 1.96 * np.array(
+        [np.sqrt((error[step] ** 2).sum()) / len(step) for step in steps]
+    )
+    ends = np.array([np.quantile(value[step], [0.05, 0.95]) for step in steps]).T
+    back = np.exp if log else np.asarray
+    bars = np.abs(back(np.stack([mean - half, mean + half])) - back(mean))
+    axis.fill_between(place, *back(ends), color=style["color"], alpha=0.12, linewidth=0)
+    axis.errorbar(place, back(mean), yerr=bars, fmt="o-", **style)
 
 
 def _bars(some: Any, *, log: bool) -> NDArray[np.float64]:

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from summands import estimands, metrics
 from summands.design import Design
 from summands.fitting import Problem
-from summands.metrics import Estimated, Sample
+from summands.metrics import Estimated, Metric, Sample
 from summands.tables import RECOVERY
 
 
@@ -46,23 +47,22 @@ def recovery(
     records = []
     for estimator, quantities in samples.items():
         for (parameter, level), sample in quantities.items():
+            of_chosen = _Measured(sample)
             found: list[tuple[str, str, int, Estimated]] = [
                 (metric.__name__, "all", len(sample.truth), metric(sample))
                 for metric in metrics.OF_ALL_FITS
             ]
+            known = {
+                name: sample.has(name)
+                for name in ("estimate", *metrics.NEEDED.values())
+            }
             for gate in ("all", "converged"):
-                chosen = sample.has("estimate") & (sample.converged | (gate == "all"))
+                chosen = known["estimate"] & (sample.converged | (gate == "all"))
                 for metric in metrics.IN_BOTH + regime:
-                    able = chosen & sample.has(metrics.NEEDED.get(metric, "estimate"))
+                    able = chosen & known[metrics.NEEDED.get(metric, "estimate")]
                     if able.any():
-                        found.append(
-                            (
-                                metric.__name__,
-                                gate,
-                                int(able.sum()),
-                                metric(sample.take(able)),
-                            )
-                        )
+                        value = of_chosen(metric, able)
+                        found.append((metric.__name__, gate, int(able.sum()), value))
                 for other in samples if fixed else ():
                     if other == estimator:
                         continue
@@ -95,6 +95,26 @@ def recovery(
                 if np.isfinite(value)
             ]
     return pa.Table.from_pylist(records, RECOVERY)
+
+
+class _Measured:
+    """Metrics of some replicates of a sample, computed once for each set of them.
+
+    Where all fits converge, the two gates are one.
+    """
+
+    def __init__(self, sample: Sample) -> None:
+        self._sample = sample
+        self._parts: dict[bytes, Sample] = {}
+        self._values: dict[tuple[Metric, bytes], Estimated] = {}
+
+    def __call__(self, metric: Metric, able: NDArray[np.bool_]) -> Estimated:
+        which = able.tobytes()
+        if which not in self._parts:
+            self._parts[which] = self._sample if able.all() else self._sample.take(able)
+        if (metric, which) not in self._values:
+            self._values[metric, which] = metric(self._parts[which])
+        return self._values[metric, which]
 
 
 def _samples(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -144,6 +144,43 @@ def read_table(path: str | Path, **options: Any) -> pa.Table:
     """Read a Parquet file; see `reading` and `pyarrow.parquet.read_table`."""
     with reading(path):
         return pq.read_table(path, **options)
+
+
+def check_netcdf(path: str | Path) -> None:
+    """See whether a NetCDF file, if it is there, is whole and can be opened.
+
+    Raises
+    ------
+    DamagedFileError
+        If it was cut off, or its structure is broken.
+    """
+    import h5py
+
+    if Path(path).exists():
+        with reading(path), h5py.File(path) as file:
+            file.visit(str)
+
+
+def read_some(path: str | Path, columns: Sequence[str], at_most: int) -> pa.Table:
+    """Read rows of a Parquet file: all, or about so many at random, the same each time.
+
+    Parameters
+    ----------
+    path : str or Path
+    columns : sequence of str
+    at_most : int
+        More rows than these, and some row groups, are never held.
+    """
+    rng = np.random.default_rng(0)
+    with reading(path), pq.ParquetFile(path) as file:
+        share = at_most / max(1, file.metadata.num_rows)
+        pieces = [file.schema_arrow.empty_table().select(columns)]
+        for group in range(file.num_row_groups):
+            piece = file.read_row_group(group, columns=list(columns))
+            if share < 1:
+                piece = piece.filter(pa.array(rng.random(piece.num_rows) < share))
+            pieces.append(piece)
+        return pa.concat_tables(pieces)
 
 
 def rows_table(rows: Rows, design: str, replicate: int, columns: int = 0) -> pa.Table:

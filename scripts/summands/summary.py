@@ -12,6 +12,9 @@ import pyarrow.compute as pc
 
 from summands import calibration, estimands
 
+# Designs that are listed by name; a study may have thousands.
+LISTED = 10
+
 
 @dataclass
 class OfEstimator:
@@ -158,12 +161,14 @@ class Totals:
                 "variance within a level and the total variance are determined, where "
                 "contributors meet.",
             ]
-        for design, count in self.gaps.items():
-            lines.append(
-                f"{design}: in {_count(count, 'data set')} some contributors have no "
-                "rows or do not meet the others; nothing is determined of them."
-            )
-        return lines
+        gaps = [
+            f"{design}: in {_count(count, 'data set')} some contributors have no "
+            "rows or do not meet the others; nothing is determined of them."
+            for design, count in self.gaps.items()
+        ]
+        return lines + _first(
+            gaps, "designs with such data sets, see estimates.parquet"
+        )
 
     def _calibration(self) -> list[str]:
         lines = []
@@ -180,11 +185,12 @@ class Totals:
                     f"errors show, {calibration.ENOUGH} are recommended"
                 )
             lines.append(line + ".")
-            lines += [
+            failed = [
                 f"  failed: {design}"
                 for design, passed in total.verdicts.items()
                 if not passed
             ]
+            lines += _first(failed, "designs, see calibration.parquet")
         return lines
 
     def _recovery(self) -> list[str]:
@@ -215,6 +221,13 @@ class Totals:
             "/ bound: RMSE over the smallest that unbiased estimates can have "
             "(fixed truths only).",
         ]
+
+
+def _first(lines: list[str], rest: str) -> list[str]:
+    """Keep the first lines, and say how many more there are and of what."""
+    if len(lines) <= LISTED:
+        return lines
+    return [*lines[:LISTED], f"  and {len(lines) - LISTED:,} more {rest}"]
 
 
 def _share(part: int, whole: int) -> str:

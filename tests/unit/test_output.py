@@ -194,11 +194,12 @@ def test_the_summary_counts_everything():
 def test_figures_show_every_design_and_estimator(designs):
     whole, _ = study_tables(designs)
     frames = {name: table.to_pandas() for name, table in whole.items()}
+    sizes = {name: 10.0 * (number + 1) for number, name in enumerate(designs)}
     drawn = [
         figures.truth_against_estimate(frames["estimates"], frames["fits"]),
-        figures.error_by_design(frames["recovery"]),
-        figures.coverage_by_design(frames["recovery"]),
-        figures.efficiency_by_design(frames["recovery"]),
+        figures.error_by_design(frames["recovery"], sizes),
+        figures.coverage_by_design(frames["recovery"], sizes),
+        figures.efficiency_by_design(frames["recovery"], sizes),
     ]
     for figure in drawn:
         figure.canvas.draw()
@@ -213,8 +214,28 @@ def test_figures_show_every_design_and_estimator(designs):
         estimates["level"] == 0
     )
     assert shown == (~constant | (estimates["sd"] != 0)).sum()
-    points = sum(len(line.get_xdata()) for line in drawn[1].axes[0].lines)
-    assert points >= len(designs) * 2
+    for figure, metric in zip(drawn[1:3], ("rmse", "coverage_95"), strict=True):
+        assert_values_are_drawn(figure, frames["recovery"], metric, sizes)
+
+
+def assert_values_are_drawn(figure, recovery, metric, sizes):
+    """The intercept's values of the full estimator: each, or means of tenths."""
+    chosen = recovery.query(
+        "gate == 'all' and estimator == 'full' and parameter == 'intercept' "
+        "and metric == @metric"
+    )
+    expected = chosen["value"].to_numpy()
+    few = len(sizes) <= figures.NAMED_DESIGNS
+    if not few:
+        tenths = expected.reshape(figures.STEPS, -1)
+        logarithmic = metric == "rmse"
+        expected = np.exp(np.log(tenths).mean(1)) if logarithmic else tenths.mean(1)
+    lines = [line.get_data()[0 if few else 1] for line in figure.axes[0].lines]
+    assert any(
+        len(line) == len(expected) and np.allclose(line, expected) for line in lines
+    )
+    text = figure.get_supxlabel()
+    assert few or text == "rows per contributor (60 designs)"
 
 
 def test_the_figure_of_ranks_has_a_line_a_quantity_and_their_band():
@@ -233,11 +254,12 @@ def test_the_figure_of_ranks_has_a_line_a_quantity_and_their_band():
 def test_figures_of_a_study_where_everything_failed():
     whole, _ = study_tables(["one"], replicates=1)
     frames = {name: table.to_pandas() for name, table in whole.items()}
+    sizes = {"one": 10.0}
     for figure in (
         figures.truth_against_estimate(frames["estimates"], frames["fits"]),
-        figures.error_by_design(frames["recovery"]),
-        figures.coverage_by_design(frames["recovery"]),
-        figures.efficiency_by_design(frames["recovery"]),
+        figures.error_by_design(frames["recovery"], sizes),
+        figures.coverage_by_design(frames["recovery"], sizes),
+        figures.efficiency_by_design(frames["recovery"], sizes),
         figures.ranks_by_design({}, 0.01),
     ):
         (words,) = [text.get_text() for text in figure.texts]

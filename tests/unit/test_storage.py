@@ -157,3 +157,15 @@ def test_data_sets_of_several_designs_share_a_file(tmp_path):
     assert by_design["levels-0"]["level_1"].null_count == by_design["levels-0"].num_rows
     with pytest.raises(ValueError, match="shorter"):
         list(storage.read_cells(tmp_path / "cells.parquet", levels[:-1]))
+
+
+def test_some_rows_of_a_large_file_are_the_same_each_time(tmp_path):
+    path = tmp_path / "large.parquet"
+    table = pa.table({"x": np.arange(10_000.0), "y": np.zeros(10_000)})
+    pq.write_table(table, path, row_group_size=999)
+    some = storage.read_some(path, ["x"], 1000)
+    assert some.column_names == ["x"]
+    assert 800 < some.num_rows < 1200
+    assert some.equals(storage.read_some(path, ["x"], 1000))
+    assert abs(np.mean(some["x"].to_numpy()) - 5000) < 500
+    assert storage.read_some(path, ["x", "y"], 10_000).equals(table)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import QUICK, STUDY, Workflow, assert_same_values, wait_for
+from .conftest import QUICK, STUDY, Workflow, assert_same_values, values, wait_for
 
 POINT = QUICK | {"estimators": {"least_squares": {}}}
 
@@ -50,6 +50,25 @@ def test_a_damaged_file_is_named_and_made_anew(workflow, whole, stage, damage):
     path.unlink()
     workflow.run(POINT)
     assert_same_values(workflow.results("quick"), whole.results("quick"))
+
+
+@pytest.mark.parametrize("damage", [truncated, scrambled, Path.unlink])
+def test_a_damaged_or_missing_posterior_is_found_at_the_start(workflow, damage):
+    study = STUDY | {"designs_per_job": 2, "replicates_per_job": 3}
+    workflow.run(study)
+    tables = values(workflow.results("small"))
+    (path,) = workflow.results("small").rglob("posterior.nc")
+    damage(path)
+    if path.exists():
+        printed = workflow.run(study, fails=True)
+        assert f"{path.relative_to(workflow.folder)} is damaged" in printed
+        assert "delete it and run the study again" in printed
+        assert "Traceback" not in printed
+        path.unlink()
+    workflow.run(study)
+    assert path.exists()
+    again = values(workflow.results("small"))
+    assert all(table.equals(again[name]) for name, table in tables.items())
 
 
 @pytest.fixture

@@ -51,11 +51,11 @@ wildcard_constraints:
     estimator="[a-z0-9_]+",
 
 
-def unit_files(pattern):
+def unit_files(pattern, of_estimators=STUDY.estimators):
     """Files of all units: for each estimator, for each unit, in order."""
     return [
         pattern.format(designs=unit.name, estimator=estimator, batch=unit.batch.name)
-        for estimator in STUDY.estimators
+        for estimator in of_estimators
         for unit in PLAN.units
     ]
 
@@ -123,3 +123,8 @@ def print_summary():
     summary = read_result("summary.txt")
     if workflow.is_main_process and summary is not None:
         print(summary, end="", flush=True)
+
+
+POSTERIORS = unit_files(f"{FITTED}/posterior.nc", KEEP_DRAWS)
+if workflow.is_main_process:
+    check_posteriors(POSTERIORS)

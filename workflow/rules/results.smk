@@ -7,7 +7,7 @@ import yaml
 from snakemake.common import async_run
 from snakemake.io import get_flag_value
 
-from summands import storage
+from summands.storage import DamagedFileError, check_netcdf, reading, whole
 
 PLAN_FILE = "plan.json"
 
@@ -36,7 +36,7 @@ def write_result(name, text):
     """Write a file of the results, whole or not at all."""
     remote = stored(name)
     if remote is None:
-        with storage.whole(Path(RESULTS, name)) as path:
+        with whole(Path(RESULTS, name)) as path:
             path.write_text(text, encoding="utf-8")
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -48,9 +48,9 @@ def write_result(name, text):
 def earlier_plan():
     """Units that there are from earlier runs, and what their packs hold."""
     try:
-        with storage.reading(f"{RESULTS}/{PLAN_FILE}"):
+        with reading(f"{RESULTS}/{PLAN_FILE}"):
             units, packs = plan.read(read_result(PLAN_FILE))
-    except storage.DamagedFileError as error:
+    except DamagedFileError as error:
         raise WorkflowError(str(error))
     if stored(PLAN_FILE) is None:
         # A unit that was planned and never made can still be cut in another way. Not
@@ -84,6 +84,16 @@ def check_records():
             "started in another folder, which has the notes on how (.snakemake/metadata): "
             "run this study there, or give it a name of its own"
         )
+
+
+def check_posteriors(files):
+    """Refuse damaged posteriors: no job reads them, so none would notice."""
+    if stored(PLAN_FILE) is None:
+        try:
+            for file in files:
+                check_netcdf(file)
+        except DamagedFileError as error:
+            raise WorkflowError(str(error))
 
 
 if workflow.is_main_process:

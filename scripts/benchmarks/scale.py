@@ -1,0 +1,157 @@
+"""One step of a large study in a process of its own, for its time and its memory.
+
+``python -m benchmarks.scale STEP FOLDER NUMBER`` in scripts/, called by bench_scale.py.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+import fit
+import simulate
+import tabulate
+from summands import estimands, plan, storage, study, tables
+from summands.design import Design
+from summands.estimators import nutpie
+from summands.fitting import Fit
+from summands.levels import Levels
+
+# Data sets of each number of rows.
+DATA_SETS = 3
+
+ESTIMATORS = ("nutpie", "least_squares")
+
+
+def of_rows(rows: int) -> Design:
+    """Make a design of 15 cells."""
+    return Design(Levels.of([1, 3, 5]), rows)
+
+
+def of_designs(count: int) -> study.Study:
+    """Make a study of so many tiny designs, and 10 replicates of each."""
+    levels = [[1, 2], [1, 3], [1, 4], [1, 2, 2], [1, 2, 3]]
+    scales = [round(0.2 * step, 1) for step in range(1, 21)]
+    document = {
+        "study": "scale",
+        "replicates": 10,
+        "keep_rows": False,
+        "keep_posteriors": False,
+        "grid": {
+            "levels": levels,
+            "mu_sd": scales,
+            "rows": [1000 + 10 * step for step in range(count // 100)],
+        },
+        "estimators": {name: {} for name in ESTIMATORS},
+    }
+    return study.load(document)
+
+
+def draw_rows(folder: Path, rows: int) -> None:
+    """Draw and collapse data sets, as a job does."""
+    files = {name: str(folder / f"{name}.parquet") for name in ("truth", "cells")}
+    simulate.main({"d": of_rows(rows)}, range(DATA_SETS), 1, files)
+
+
+def sample(folder: Path, rows: int) -> None:
+    """Sample their posteriors, as a job does."""
+    options = {key: rule["default"] for key, rule in nutpie.OPTIONS.items()}
+    inputs = {"data": f"{folder}/cells.parquet", "truth": f"{folder}/truth.parquet"}
+    outputs = {name: f"{folder}/{name}.parquet" for name in ("estimates", "fits")}
+    outputs["posterior"] = f"{folder}/posterior.nc"
+    design = of_rows(rows)
+    fit.main({"d": design}, range(DATA_SETS), 1, "nutpie", options, inputs, outputs)
+
+
+def stand_in(folder: Path, count: int) -> None:
+    """Write a study's file, and files as its fits would: noise for estimates."""
+    checked = of_designs(count)
+    (folder / "study.yaml").write_text(yaml.safe_dump(checked.resolved))
+    for name in ESTIMATORS:
+        for unit in plan.make(checked, [], {}).units.items():
+            _write_stand_in(folder, checked, name, *unit)
+
+
+def _write_stand_in(
+    folder: Path, checked: study.Study, name: str, unit: plan.Unit, designs: list[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    fits: list[pa.Table] = []
+    estimates: list[pa.Table] = []
+    replicates = unit.batch.replicates
+    for design_id in designs:
+        levels = checked.designs[design_id].levels
+        size = len(estimands.index(levels).parameter)
+        truth = rng.lognormal(size=(len(replicates), size))
+        made = []
+        for true in truth:
+            stand = Fit(size, seconds=0.1, converged=True)
+            stand.estimate = true + 0.1 * rng.normal(size=size)
+            stand.sd = np.full(size, 0.1)
+            for share, width in ((50, 0.0674), (95, 0.196)):
+                setattr(stand, f"lower_{share}", stand.estimate - width)
+                setattr(stand, f"upper_{share}", stand.estimate + width)
+            stand.crps = np.abs(stand.estimate - true)
+            stand.identified = ~estimands.index(levels).where("sigma")
+            if name == "nutpie":
+                stand.rhat = np.full(size, 1.001)
+                stand.ess_bulk = stand.ess_tail = np.full(size, 2000.0)
+                stand.rank = rng.integers(0, 99, size, endpoint=True).astype(float)
+                stand.rank_of = np.full(size, 99.0)
+                stand.log_likelihood_rank = int(rng.integers(0, 99, endpoint=True))
+                stand.log_likelihood_rank_of = 99
+            made.append(stand)
+        known = {"truth": truth, "bound": np.full_like(truth, 0.1)}
+        fits.append(tables.fits(design_id, name, replicates, made))
+        estimates.append(
+            tables.estimates(design_id, name, levels, replicates, made, known)
+        )
+    place = _fitted(folder, name, unit)
+    place.mkdir(parents=True)
+    for key, pieces in (("fits", fits), ("estimates", estimates)):
+        pq.write_table(
+            pa.concat_tables(pieces).combine_chunks(),
+            place / f"{key}.parquet",
+            compression=storage.COMPRESSION,
+        )
+
+
+def _fitted(folder: Path, name: str, unit: plan.Unit) -> Path:
+    return folder / "fitted" / name / unit.name / unit.batch.name
+
+
+def aggregate(folder: Path, count: int) -> None:
+    """Make the tables of a study from the files of its fits, as the workflow does."""
+    checked = of_designs(count)
+    units = plan.make(checked, [], {}).units
+    places = [_fitted(folder, name, unit) for name in ESTIMATORS for unit in units]
+    outputs = [*tables.SCHEMAS, "study", "provenance", "summary"]
+    tabulate.main(
+        checked,
+        list(units.values()),
+        [str(place / "estimates.parquet") for place in places],
+        [str(place / "fits.parquet") for place in places],
+        [],
+        {name: str(folder / f"{name}.parquet") for name in outputs},
+    )
+
+
+STEPS: dict[str, Callable[[Path, int], None]] = {
+    "draw": draw_rows,
+    "sample": sample,
+    "stand-in": stand_in,
+    "aggregate": aggregate,
+}
+
+if __name__ == "__main__":
+    step, place, number = sys.argv[1:]
+    start = time.process_time()
+    STEPS[step](Path(place), int(number))
+    print("SECONDS", time.process_time() - start)
