@@ -40,7 +40,7 @@ bench: ## compare with other samplers; writes results/bench/ (takes some 20 minu
 	@envs/create.sh bench
 	.venv/bin/python scripts/bench.py
 
-bench-scale: env ## measure time and memory of large studies (takes some 10 minutes)
+bench-scale: env ## measure time and memory of large studies (takes some 6 minutes)
 	.venv/bin/python scripts/bench_scale.py
 
 lock: env-test ## renew the hash-pinned locks under envs/

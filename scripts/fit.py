@@ -15,6 +15,7 @@ from summands import (
     job,
     posterior,
     seeds,
+    simulated,
     storage,
     tables,
 )
@@ -37,10 +38,10 @@ def main(
 ) -> None:
     """Write estimates and fits, and posteriors if they are kept."""
     estimator = estimators.load(name)
-    read: Any = {"cells": storage.read_cells, "rows": storage.read_rows}
+    read: Any = {"cells": simulated.read_cells, "rows": simulated.read_rows}
     levels = [design.levels for design in designs.values() for _ in replicates]
     data_sets = read[estimator.READS](inputs["data"], levels)
-    truths = storage.read_truth(inputs["truth"])
+    truths = simulated.read_truth(inputs["truth"])
     tabulated: dict[str, list[pa.Table]] = {"fits": [], "estimates": []}
     kept: dict[str, xr.DataTree] = {}
     for design_id, design in designs.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from summands import cells, information, job, simulate, storage
+from summands import cells, information, job, simulate, simulated, storage
 from summands.design import Design
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def main(
                 blocks = simulate.draw_blocks(design, truth, seed, replicate)
                 if "rows" in writers:
                     as_table = partial(
-                        storage.rows_table,
+                        simulated.rows_table,
                         design=name,
                         replicate=replicate,
                         columns=columns,
@@ -49,10 +49,10 @@ def main(
                 collapsed = cells.collapse_blocks(blocks)
                 bound = information.standard_errors(collapsed, truth.sigma**2)
                 writers["truth"].write(
-                    storage.truth_table(design.levels, truth, bound, name, replicate)
+                    simulated.truth_table(design.levels, truth, bound, name, replicate)
                 )
                 writers["cells"].write(
-                    storage.cells_table(collapsed, name, replicate, columns)
+                    simulated.cells_table(collapsed, name, replicate, columns)
                 )
                 gap = information.unidentified_means(collapsed)
                 if gap:

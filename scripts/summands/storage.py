@@ -1,10 +1,10 @@
-"""Files that appear whole or not at all, and the Parquet files of a batch."""
+"""Files that appear whole or not at all, and that say so when they are damaged."""
 
 from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -14,16 +14,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from summands import estimands
-from summands.cells import Cells
-from summands.levels import Levels
-from summands.simulate import Rows, Truth
-
 COMPRESSION = "zstd"
 
 # Rows of a row group, at the least: groups of a few rows, one for each data set, would
 # make files that take longer to read than what they hold.
 ROW_GROUP = 100_000
+
+# Pieces that are gathered as they are: a table of a few rows takes thousands of bytes.
+PIECES = 500
 
 
 @contextmanager
@@ -107,6 +105,11 @@ class TableWriter:
         self._rows += table.num_rows
         if self._rows >= ROW_GROUP:
             self._flush()
+        elif len(self._gathered) >= PIECES:
+            self._gathered = [self._together()]
+
+    def _together(self) -> pa.Table:
+        return pa.concat_tables(self._gathered).combine_chunks()
 
     def _open(self, schema: pa.Schema) -> pq.ParquetWriter:
         writer: pq.ParquetWriter = self._stack.enter_context(
@@ -117,7 +120,7 @@ class TableWriter:
     def _flush(self) -> None:
         if not self._rows:
             return
-        table = pa.concat_tables(self._gathered).combine_chunks()
+        table = self._together()
         self._writer = self._writer or self._open(table.schema)
         self._writer.write_table(table, row_group_size=self._rows)
         self._gathered, self._rows = [], 0
@@ -183,118 +186,7 @@ def read_some(path: str | Path, columns: Sequence[str], at_most: int) -> pa.Tabl
         return pa.concat_tables(pieces)
 
 
-def rows_table(rows: Rows, design: str, replicate: int, columns: int = 0) -> pa.Table:
-    """Rows as a table: ``value``, and a dictionary-encoded level each.
-
-    Parameters
-    ----------
-    rows : Rows
-    design : str
-        Its id.
-    replicate : int
-    columns : int, optional
-        Columns for levels, where a file also holds designs of more levels: those that
-        this design does not have are null.
-    """
-    table = _whose(design, replicate, len(rows.value))
-    table["value"] = pa.array(rows.value)
-    for level, (picked, size) in enumerate(
-        zip(rows.contributors, rows.levels.sizes, strict=True)
-    ):
-        table[f"level_{level}"] = pa.DictionaryArray.from_arrays(
-            pa.array(picked.astype(np.int32, copy=False)),
-            pa.array(np.arange(size, dtype=np.int32)),
-        )
-    for level in range(rows.levels.count, columns):
-        table[f"level_{level}"] = pa.nulls(
-            len(rows.value), pa.dictionary(pa.int32(), pa.int32())
-        )
-    return pa.table(table)
-
-
-def read_rows(path: str | Path, levels: Iterable[Levels]) -> Iterator[Rows]:
-    """Read the rows of a batch, one data set at a time.
-
-    Parameters
-    ----------
-    path : str or Path
-    levels : iterable of Levels
-        Of each data set, in the order of the file.
-    """
-    for table, mine in zip(_data_sets(path), levels, strict=True):
-        yield Rows(
-            mine,
-            table["value"].to_numpy(),
-            tuple(
-                table[f"level_{level}"].cast(pa.int32()).to_numpy()
-                for level in range(mine.count)
-            ),
-        )
-
-
-def cells_table(
-    cells: Cells, design: str, replicate: int, columns: int = 0
-) -> pa.Table:
-    """Cells as a table: a column per level, ``n``, ``mean``, ``sum_of_squares``.
-
-    Parameters
-    ----------
-    cells : Cells
-    design : str
-        Its id.
-    replicate : int
-    columns : int, optional
-        See `rows_table`.
-    """
-    table = _whose(design, replicate, len(cells.n))
-    for level, column in enumerate(cells.contributors.T):
-        table[f"level_{level}"] = pa.array(column.astype(np.int32))
-    for level in range(cells.levels.count, columns):
-        table[f"level_{level}"] = pa.nulls(len(cells.n), pa.int32())
-    table["n"] = pa.array(cells.n)
-    table["mean"] = pa.array(cells.mean)
-    table["sum_of_squares"] = pa.array(cells.sum_of_squares)
-    return pa.table(table)
-
-
-def read_cells(path: str | Path, levels: Iterable[Levels]) -> Iterator[Cells]:
-    """Read the cells of a batch, one data set at a time.
-
-    Parameters
-    ----------
-    path : str or Path
-    levels : iterable of Levels
-        Of each data set, in the order of the file.
-    """
-    for table, mine in zip(_data_sets(path), levels, strict=True):
-        yield Cells(
-            mine,
-            np.stack(
-                [
-                    table[f"level_{level}"].to_numpy().astype(np.int64)
-                    for level in range(mine.count)
-                ],
-                axis=1,
-            ),
-            table["n"].to_numpy(),
-            table["mean"].to_numpy(),
-            table["sum_of_squares"].to_numpy(),
-        )
-
-
-def _data_sets(path: str | Path) -> Iterator[pa.Table]:
-    """Read a file of data sets, row group by row group, and cut it into them."""
-    with reading(path), pq.ParquetFile(path) as file:
-        pieces = (
-            piece
-            for group in range(file.num_row_groups)
-            for piece in _cut(file.read_row_group(group), "design", "replicate")
-        )
-        for _, of_one in itertools.groupby(pieces, key=lambda piece: piece[0]):
-            yield pa.concat_tables([table for _, table in of_one])
-
-
-def _cut(table: pa.Table, *keys: str) -> Iterator[tuple[tuple[Any, ...], pa.Table]]:
+def cut(table: pa.Table, *keys: str) -> Iterator[tuple[tuple[Any, ...], pa.Table]]:
     """Cut a table where a key changes."""
     columns = [table[key].combine_chunks().dictionary_encode() for key in keys]
     changes = np.zeros(table.num_rows, dtype=bool)
@@ -309,81 +201,6 @@ def _cut(table: pa.Table, *keys: str) -> Iterator[tuple[tuple[Any, ...], pa.Tabl
         )
 
 
-def _whose(design: str, replicate: int, length: int) -> dict[str, pa.Array]:
-    """Columns that say which data set each line of a table belongs to."""
-    return {
-        "design": pa.DictionaryArray.from_arrays(
-            pa.array(np.zeros(length, dtype=np.int32)), pa.array([design])
-        ),
-        "replicate": pa.array(np.full(length, replicate, dtype=np.int32)),
-    }
-
-
-def truth_table(
-    levels: Levels, truth: Truth, bound: np.ndarray, design: str, replicate: int
-) -> pa.Table:
-    """Truth of a replicate as a table, one row per quantity of `estimands.index`.
-
-    Parameters
-    ----------
-    levels : Levels
-    truth : Truth
-    bound : ndarray, shape (P,)
-        See `summands.information.standard_errors`.
-    design : str
-        Its id.
-    replicate : int
-    """
-    values = estimands.evaluate(levels, truth.intercept, truth.mu, truth.sigma)
-    return pa.table(
-        _whose(design, replicate, len(values))
-        | names_columns(levels)
-        | {"truth": pa.array(values), "bound": pa.array(bound)}
-    )
-
-
-def names_columns(levels: Levels, repeat: int = 1) -> dict[str, pa.Array]:
-    """Columns ``parameter``, ``level`` and ``contributor``, null where they must.
-
-    Parameters
-    ----------
-    levels : Levels
-    repeat : int, optional
-        How many times the P names follow each other.
-    """
-    names = estimands.index(levels)
-
-    def integers(values: np.ndarray) -> pa.Array:
-        values = np.tile(values, repeat).astype(np.int32)
-        return pa.array(values, mask=values < 0)
-
-    return {
-        "parameter": pa.array(np.tile(names.parameter, repeat), pa.string()),
-        "level": integers(names.level),
-        "contributor": integers(names.contributor),
-    }
-
-
-def read_truth(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
-    """Read the truths of a batch.
-
-    Returns
-    -------
-    dict of str to dict of str to ndarray, each of shape (R, P)
-        By id of the design: "truth" and "bound", in the order of the replicates and of
-        `estimands.index`.
-    """
-    table = read_table(path, columns=["design", "replicate", "truth", "bound"])
-    found = {}
-    for design, part in by_design(table).items():
-        replicates = len(np.unique(part["replicate"].to_numpy()))
-        found[design] = {
-            name: part[name].to_numpy().reshape(replicates, -1)
-            for name in ("truth", "bound")
-        }
-    return found
-
-
 def by_design(table: pa.Table) -> dict[str, pa.Table]:
     """Cut a table into its designs; the rows of each are together."""
-    return {design: part for (design,), part in _cut(table, "design")}
+    return {design: part for (design,), part in cut(table, "design")}

@@ -6,7 +6,6 @@ import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,6 +13,26 @@ from summands import calibration, estimands
 
 # Designs that are listed by name; a study may have thousands.
 LISTED = 10
+
+# Metrics of the last table.
+SHOWN = ("rmse", "rmse_over_bound", "coverage_95")
+
+
+@dataclass
+class Mean:
+    """A mean that grows, without its numbers."""
+
+    total: float = 0.0
+    count: int = 0
+
+    def add(self, value: float) -> None:
+        """Count one more number."""
+        self.total += value
+        self.count += 1
+
+    def shown(self, style: str) -> str:
+        """Format the mean, with a dash where there is none."""
+        return format(self.total / self.count, style) if self.count else "-"
 
 
 @dataclass
@@ -25,8 +44,8 @@ class OfEstimator:
     failed: int = 0
     seconds: float = 0.0
     first_error: str = ""
-    metrics: dict[tuple[str, str], list[float]] = field(
-        default_factory=lambda: defaultdict(list)
+    metrics: dict[tuple[str, str], Mean] = field(
+        default_factory=lambda: defaultdict(Mean)
     )
     verdicts: dict[str, bool] = field(default_factory=dict)
     fewest_ranked: int = 0
@@ -75,10 +94,13 @@ class Totals:
     def add_metrics(self, recovery: pa.Table) -> None:
         """Count the metrics of one design, rows of recovery.parquet."""
         self.metrics += recovery.num_rows
-        for row in recovery.to_pylist():
-            if row["gate"] == "all":
-                of_estimator = self.estimators[row["estimator"]].metrics
-                of_estimator[row["parameter"], row["metric"]].append(row["value"])
+        shown = recovery.filter(
+            (pc.field("gate") == "all") & pc.field("metric").isin(SHOWN)
+        )
+        for row in shown.to_pylist():
+            value = row["value"] ** 2 if row["metric"] == "rmse" else row["value"]
+            of_estimator = self.estimators[row["estimator"]].metrics
+            of_estimator[row["parameter"], row["metric"]].add(value)
 
     def add_calibration(self, verdicts: pa.Table) -> None:
         """Count the verdict on one design and estimator, rows of calibration.parquet.
@@ -202,18 +224,17 @@ class Totals:
         for name, total in self.estimators.items():
             label = name
             for parameter in estimands.PARAMETERS:
-                squares = np.square(total.metrics[parameter, "rmse"])
-                if not squares.size:
+                squares, ratios, covered = (
+                    total.metrics[parameter, metric] for metric in SHOWN
+                )
+                if not squares.count:
                     continue
-                ratios = total.metrics[parameter, "rmse_over_bound"]
-                covered = total.metrics[parameter, "coverage_95"]
                 starred = parameter == "sigma" and self.sigma_unidentified
                 mark = " *" if starred else ""
                 lines.append(
                     f"{label:<22}{parameter + mark:<20}"
-                    f"{math.sqrt(squares.mean()):>9.3f}"
-                    f"{f'{np.mean(ratios):.2f}' if ratios else '-':>9}"
-                    f"{f'{np.mean(covered):.1%}' if covered else '-':>15}"
+                    f"{math.sqrt(squares.total / squares.count):>9.3f}"
+                    f"{ratios.shown('.2f'):>9}{covered.shown('.1%'):>15}"
                 )
                 label = ""
         return [

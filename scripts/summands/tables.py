@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pyarrow as pa
 
-from summands import storage
+from summands import simulated
 from summands.design import Design
 from summands.fitting import Fit
 from summands.levels import Levels
@@ -183,7 +183,8 @@ def estimates(
     replicates : sequence of int, length R
     fits : sequence of Fit, length R
     truth : mapping of str to ndarray, each of shape (R, P)
-        "truth" and "bound", see `summands.storage.read_truth`; empty for observed data.
+        "truth" and "bound", see `summands.simulated.read_truth`; empty where the data
+        are observed.
 
     Returns
     -------
@@ -196,7 +197,7 @@ def estimates(
         "design": _constant(design, total),
         "replicate": np.repeat(np.asarray(replicates, dtype=np.int32), size),
         "estimator": _constant(estimator, total),
-    } | storage.names_columns(levels, len(fits))
+    } | simulated.names_columns(levels, len(fits))
     for name in ("truth", "bound"):
         columns[name] = _nullable(truth.get(name, np.full(total, np.nan)).ravel())
     for name in ESTIMATES.names:

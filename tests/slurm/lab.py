@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ..workflow.conftest import free_ports
+
 PROGRAMS = (
     *("munged", "mungekey", "slurmctld", "slurmd"),
     *("scontrol", "sinfo", "squeue", "sbatch", "srun", "scancel"),
@@ -191,7 +193,7 @@ class Lab:
 
     def _configure(self) -> None:
         host = socket.gethostname().split(".")[0]
-        ports = _free_ports(1 + len(self.names))
+        ports = free_ports(1 + len(self.names))
         nodes = [
             NODE.format(name=name, host=host, port=port, cpus=self._cpus)
             for name, port in zip(self.names, ports[1:], strict=True)
@@ -242,16 +244,6 @@ def _user() -> str:
     import pwd
 
     return pwd.getpwuid(os.getuid()).pw_name
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _read(path: Path) -> str:

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from summands import simulate, storage
+from summands import simulate, simulated, storage
 from summands.cells import collapse
 from summands.design import Design
 from summands.levels import Levels
@@ -59,15 +59,15 @@ def test_rows_cells_and_truth_survive_their_files(tmp_path):
             rows = simulate.draw_rows(DESIGN, truth, 1, replicate)
             cells = collapse(rows)
             bound = np.arange(3.0 * DESIGN.levels.contributors + 2) + replicate
-            rows_writer.write(storage.rows_table(rows, "d", replicate))
-            cells_writer.write(storage.cells_table(cells, "d", replicate))
+            rows_writer.write(simulated.rows_table(rows, "d", replicate))
+            cells_writer.write(simulated.cells_table(cells, "d", replicate))
             truth_writer.write(
-                storage.truth_table(DESIGN.levels, truth, bound, "d", replicate)
+                simulated.truth_table(DESIGN.levels, truth, bound, "d", replicate)
             )
             made.append((rows, cells, truth))
-    read_rows = storage.read_rows(paths[0], [DESIGN.levels] * 3)
-    read_cells = storage.read_cells(paths[1], [DESIGN.levels] * 3)
-    truths = storage.read_truth(paths[2])["d"]
+    read_rows = simulated.read_rows(paths[0], [DESIGN.levels] * 3)
+    read_cells = simulated.read_cells(paths[1], [DESIGN.levels] * 3)
+    truths = simulated.read_truth(paths[2])["d"]
     shape = (3, 3 * DESIGN.levels.contributors + 2)
     assert truths["truth"].shape == truths["bound"].shape == shape
     assert (truths["bound"] == np.arange(shape[1]) + np.arange(3)[:, None]).all()
@@ -85,14 +85,14 @@ def test_rows_cells_and_truth_survive_their_files(tmp_path):
 
 def test_contributors_are_dictionary_encoded(tmp_path):
     truth = simulate.draw_truth(DESIGN, 1, 0)
-    table = storage.rows_table(simulate.draw_rows(DESIGN, truth, 1, 0), "d", 0)
+    table = simulated.rows_table(simulate.draw_rows(DESIGN, truth, 1, 0), "d", 0)
     for level in range(DESIGN.levels.count):
         assert pa.types.is_dictionary(table.schema.field(f"level_{level}").type)
 
 
 def test_names_are_null_where_they_do_not_apply():
     levels = Levels.of([1, 2])
-    table = pa.table(storage.names_columns(levels, repeat=2))
+    table = pa.table(simulated.names_columns(levels, repeat=2))
     assert table.num_rows == 2 * 11
     records = table.to_pylist()
     assert records[0] == {"parameter": "intercept", "level": None, "contributor": None}
@@ -107,11 +107,11 @@ def test_data_sets_over_several_row_groups_are_read_whole(tmp_path):
         for replicate in range(2):
             truth = simulate.draw_truth(design, 1, replicate)
             for block in simulate.draw_blocks(design, truth, 1, replicate):
-                writer.write(storage.rows_table(block, "d", replicate))
+                writer.write(simulated.rows_table(block, "d", replicate))
     with pq.ParquetFile(tmp_path / "rows.parquet") as file:
         assert file.num_row_groups > 2
     for replicate, rows in enumerate(
-        storage.read_rows(tmp_path / "rows.parquet", [design.levels] * 2)
+        simulated.read_rows(tmp_path / "rows.parquet", [design.levels] * 2)
     ):
         truth = simulate.draw_truth(design, 1, replicate)
         expected = simulate.draw_rows(design, truth, 1, replicate)
@@ -134,16 +134,16 @@ def test_data_sets_of_several_designs_share_a_file(tmp_path):
                 truth = simulate.draw_truth(design, 1, replicate)
                 rows = simulate.draw_rows(design, truth, 1, replicate)
                 cells = collapse(rows)
-                rows_writer.write(storage.rows_table(rows, name, replicate, 3))
-                cells_writer.write(storage.cells_table(cells, name, replicate, 3))
+                rows_writer.write(simulated.rows_table(rows, name, replicate, 3))
+                cells_writer.write(simulated.cells_table(cells, name, replicate, 3))
                 made.append((rows, cells))
     with pq.ParquetFile(tmp_path / "cells.parquet") as file:
         assert file.num_row_groups == 1
     levels = [design.levels for design in designs.values() for _ in range(2)]
     for (rows, cells), read, collapsed in zip(
         made,
-        storage.read_rows(tmp_path / "rows.parquet", levels),
-        storage.read_cells(tmp_path / "cells.parquet", levels),
+        simulated.read_rows(tmp_path / "rows.parquet", levels),
+        simulated.read_cells(tmp_path / "cells.parquet", levels),
         strict=True,
     ):
         assert (read.value == rows.value).all()
@@ -156,7 +156,7 @@ def test_data_sets_of_several_designs_share_a_file(tmp_path):
     assert list(by_design) == list(designs)
     assert by_design["levels-0"]["level_1"].null_count == by_design["levels-0"].num_rows
     with pytest.raises(ValueError, match="shorter"):
-        list(storage.read_cells(tmp_path / "cells.parquet", levels[:-1]))
+        list(simulated.read_cells(tmp_path / "cells.parquet", levels[:-1]))
 
 
 def test_some_rows_of_a_large_file_are_the_same_each_time(tmp_path):

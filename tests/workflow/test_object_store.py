@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
 
-from .conftest import QUICK, TABLES, Workflow, assert_same_values, wait_for
+from .conftest import (
+    QUICK,
+    TABLES,
+    Workflow,
+    assert_same_values,
+    free_ports,
+    wait_for,
+)
 
 SERVER = Path(sys.executable).with_name("weed")
 KEY, SECRET = "a-key", "its-secret"
@@ -27,16 +33,6 @@ STUDY = QUICK | {
     "designs_per_job": 2,
 }
 NOTHING = "Nothing to be done"
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 class Server:

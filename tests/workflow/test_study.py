@@ -127,6 +127,18 @@ def test_values_do_not_depend_on_cores_or_how_work_is_cut(finished, workflow, cu
             assert tree["given/posterior"]["mu"].dims == POSTERIOR
 
 
+def test_results_of_another_study_file_are_not_taken_for_those_of_this_one(
+    finished, workflow
+):
+    """In a copy of results Snakemake has no notes on what they were made of."""
+    shutil.copytree(finished.results("small"), workflow.results("small"))
+    assert NOTHING in workflow.run(STUDY)
+    refused = workflow.run(STUDY | {"seed": 8}, fails=True)
+    assert "results/small was made by another study file" in refused
+    assert "Traceback" not in refused
+    assert "Traceback" not in finished.run(STUDY | {"replicates": 2}, "--dry-run")
+
+
 def test_a_killed_run_goes_on_and_ends_with_the_same_values(finished, workflow):
     process = workflow.start(STUDY)
     fitted = workflow.results("small") / "fitted"
