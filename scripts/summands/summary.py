@@ -206,6 +206,11 @@ class Totals:
                     f"; with {_count(total.fewest_ranked, 'replicate')} only gross "
                     f"errors show, {calibration.ENOUGH} are recommended"
                 )
+            if not all(total.verdicts.values()):
+                line += (
+                    f"; by chance {calibration.LEVEL:.0%} of the designs of a sound "
+                    "estimator fail"
+                )
             lines.append(line + ".")
             failed = [
                 f"  failed: {design}"

@@ -1,6 +1,7 @@
 import arviz as az
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import xarray as xr
 
@@ -264,3 +265,20 @@ def test_figures_of_a_study_where_everything_failed():
     ):
         (words,) = [text.get_text() for text in figure.texts]
         assert "nothing to show" in words
+
+
+def test_the_summary_of_thousands_of_designs_is_no_longer_than_that_of_ten():
+    totals = summary.Totals()
+    whole, _ = study_tables()
+    verdicts = whole["calibration"].to_pylist()
+    for number in range(50):
+        name = f"design_{number}"
+        rows = [row | {"design": name, "verdict": "failed"} for row in verdicts]
+        totals.add_calibration(pa.Table.from_pylist(rows, tables.CALIBRATION))
+    fits = whole["fits"].filter(pc.field("estimator") == "full")
+    totals.add_fits("one", "full", whole["estimates"], fits)
+    lines = totals.text("many", 50).splitlines()
+    failed = [line for line in lines if line.startswith("  failed: design_")]
+    assert len(failed) == summary.LISTED
+    assert "  and 40 more designs, see calibration.parquet" in lines
+    assert any("by chance 1% of the designs" in line for line in lines)
