@@ -110,6 +110,8 @@ def report(of_rows: pd.DataFrame, of_designs: pd.DataFrame) -> str:
             f"| {row['sampling_memory']:,.0f} |\n"
         )
     text += (
+        "\nTen replicates of each design; the estimates are stand-ins (noise), nothing "
+        "was fitted.\n"
         "\n| designs | fits | dry run, seconds | memory, MB | tables, seconds "
         "| memory, MB |\n|---:|---:|---:|---:|---:|---:|\n"
     )
