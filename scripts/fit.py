@@ -47,9 +47,10 @@ def main(
     for design_id, design in designs.items():
         problem = fitting.Problem.of(design)
         fitting.prepare(estimator.prepare, problem, options, job.say)
-        # What is imported stays: looking through it for garbage would take a twentieth
-        # of the time of small fits.
-        gc.freeze()
+        if not tabulated["fits"]:
+            # What is imported stays: looking through it for garbage would take a
+            # twentieth of the time of small fits.
+            gc.freeze()
         truth = truths[design_id]
         fits = []
         for position, replicate in enumerate(replicates):

@@ -22,8 +22,10 @@ WORTH_STARTING = 120.0
 # few designs use all cores, and large ones are still cut into so many jobs.
 JOBS = 64
 
-# A job shared by tiny designs is not shorter than this: its start is less than a tenth.
-SHORTEST = 25.0
+# Seconds that the start of a job takes. Fits of tiny designs that share a job take ten
+# times as long, at the least, as it takes to start that and the others of its data:
+# their simulation, and their fits with other estimators, which may be quick.
+START = 1.5
 
 # What a process takes before it has any data, in megabytes.
 EMPTY = 600
@@ -33,6 +35,10 @@ EMPTY = 600
 # 0.065, 0.13 and 1.26 s (README.md) and are put at 0.09, 0.12 and 0.88 here.
 OF_CALL, OF_CONTRIBUTOR, OF_CELL = 1.2, 0.1, 0.005
 GRADIENTS_PER_DRAW = 8
+
+# Seconds of a fit without draws: any, and what each contributor times row or cell, and
+# the cube of contributors adds. Within three times of the slowest estimators.
+OF_FIT, OF_ENTRY, OF_CUBE = 0.01, 3e-7, 7e-7
 
 # Clusters stop a job at its limit: several times what is expected.
 PATIENCE = 6
@@ -58,7 +64,7 @@ def seconds(design: Design, name: str, options: Mapping[str, Any]) -> float:
     contributors = design.levels.contributors
     if not estimator.SAMPLES:
         size = design.rows if estimator.READS == "rows" else cells(design)
-        return 0.01 + 1e-7 * size * contributors
+        return OF_FIT + OF_ENTRY * size * contributors + OF_CUBE * contributors**3
     draws = options.get("chains", 4) * (
         options.get("tune", 1000) + options.get("draws", 1000)
     )
@@ -107,7 +113,8 @@ def packs(study: Study) -> list[list[str]]:
         name: study.replicates * slowest(design, study.estimators)
         for name, design in study.designs.items()
     }
-    room = min(WORTH_STARTING, max(SHORTEST, sum(work.values()) / JOBS))
+    shortest = 10 * START * (1 + len(study.estimators))
+    room = min(WORTH_STARTING, max(shortest, sum(work.values()) / JOBS))
     together: list[list[str]] = []
     filled = room
     for name in names:
