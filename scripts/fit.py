@@ -86,6 +86,7 @@ def main(
                 {"design": design_id, "estimator": name},
             )
     if kept:
+        job.say("writing the posteriors")
         posterior.write(posterior.together(kept), outputs["posterior"])
     for key, pieces in tabulated.items():
         with storage.whole(outputs[key]) as path:

@@ -217,7 +217,10 @@ def prepare(
         prepare(problem, options)
     except Exception:
         progress(traceback.format_exc().rstrip())
-    progress(f"imported and compiled in {time.perf_counter() - start:.1f} s")
+    seconds = time.perf_counter() - start
+    # Most designs share what the first of a job has compiled.
+    if seconds > 0.1:
+        progress(f"imported and compiled in {seconds:.1f} s")
 
 
 def fit(

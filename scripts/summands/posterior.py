@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from summands import storage
@@ -110,11 +111,25 @@ def together(trees: Mapping[str, xr.DataTree]) -> xr.DataTree:
     Returns
     -------
     xarray.DataTree
-        The tree itself of a design alone; of several, a group for each.
+        The tree itself of a design alone. Of several, the same groups with a dimension
+        ``design`` before the others; a contributor that a design does not have is NaN
+        there. (A group for each design would take longer to write than tiny designs
+        take to fit, and far longer to open.)
     """
     if len(trees) == 1:
         return next(iter(trees.values()))
-    return xr.DataTree(children=trees)
+    designs = pd.Index(trees, name="design")
+    groups: dict[str, xr.Dataset] = {}
+    for group in ("posterior", "sample_stats"):
+        parts = [tree[group].to_dataset() for tree in trees.values()]
+        groups[group] = xr.concat(parts, dim=designs, join="outer")
+        groups[group].attrs.pop("design", None)
+    groups["constant_data"] = xr.merge(
+        [tree["constant_data"].to_dataset() for tree in trees.values()],
+        join="outer",
+        compat="no_conflicts",
+    ).astype(int)
+    return xr.DataTree.from_dict(groups)
 
 
 def write(tree: xr.DataTree, path: str | Path) -> None:

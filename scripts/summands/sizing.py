@@ -22,6 +22,9 @@ WORTH_STARTING = 120.0
 # few designs use all cores, and large ones are still cut into so many jobs.
 JOBS = 64
 
+# However little work it is, a study leaves some for the cores of a workstation.
+FEWEST_JOBS = 8
+
 # Seconds that the start of a job takes. Fits of tiny designs that share a job take ten
 # times as long, at the least, as it takes to start that and the others of its data:
 # their simulation, and their fits with other estimators, which may be quick.
@@ -114,7 +117,8 @@ def packs(study: Study) -> list[list[str]]:
         for name, design in study.designs.items()
     }
     shortest = 10 * START * (1 + len(study.estimators))
-    room = min(WORTH_STARTING, max(shortest, sum(work.values()) / JOBS))
+    whole = sum(work.values())
+    room = min(WORTH_STARTING, max(whole / JOBS, min(shortest, whole / FEWEST_JOBS)))
     together: list[list[str]] = []
     filled = room
     for name in names:

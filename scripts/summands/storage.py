@@ -76,9 +76,17 @@ def reading(path: str | Path) -> Iterator[None]:
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise DamagedFileError(
-            f"{path} is damaged ({reason}): delete it and run the study again, which "
-            "makes it anew"
+            f"{_original(path)} is damaged ({reason}): delete it and run the study "
+            "again, which makes it anew"
         ) from error
+
+
+def _original(path: str | Path) -> str:
+    """Name the object in a storage that Snakemake has made a passing copy of."""
+    parts = Path(path).parts
+    if parts[:2] == (".snakemake", "storage"):
+        return f"{parts[2]}://{'/'.join(parts[3:])}"
+    return str(path)
 
 
 class TableWriter:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import arviz as az
 import numpy as np
 import pyarrow as pa
@@ -137,6 +139,38 @@ def study_tables(names=("one", "two"), estimators=("full", "partial"), replicate
 
 
 KINDS = ("estimates", "fits", "calibration", "recovery")
+
+
+def test_posteriors_of_several_designs_share_a_file(tmp_path):
+    wide = Levels.of([1, 3])
+    rng = np.random.default_rng(1)
+    of_wide = [
+        dataclasses.replace(
+            draws_of(seed),
+            mu=rng.normal(size=(2, 5, 4)),
+            sigma=rng.lognormal(size=(2, 5, 4)),
+        )
+        for seed in (2, 3)
+    ]
+    trees = {
+        "small": posterior.to_datatree(
+            LEVELS, range(2), [draws_of(0), draws_of(1)], {"design": "small"}
+        ),
+        "wide": posterior.to_datatree(wide, range(2), of_wide, {"design": "wide"}),
+    }
+    posterior.write(posterior.together(trees), tmp_path / "pack.nc")
+    with xr.open_datatree(tmp_path / "pack.nc", engine="h5netcdf") as tree:
+        for name, alone in trees.items():
+            one = tree["posterior"].to_dataset().sel(design=name)
+            expected = alone["posterior"].to_dataset()
+            held = one.dropna("contributor", how="all").drop_vars("design")
+            xr.testing.assert_equal(held, expected)
+        assert "design" not in tree["posterior"].attrs
+        labels = tree["constant_data"].to_dataset()
+        assert labels["level"].dtype.kind == "i"
+        assert labels["contributor"].to_numpy().tolist() == ["0/0", "1/0", "1/1", "1/2"]
+        assert labels["contributor_in_level"].to_numpy().tolist() == [0, 0, 1, 2]
+    assert posterior.together({"small": trees["small"]}) is trees["small"]
 
 
 def test_unknown_values_are_null_and_not_nan():

@@ -169,3 +169,20 @@ def test_some_rows_of_a_large_file_are_the_same_each_time(tmp_path):
     assert some.equals(storage.read_some(path, ["x"], 1000))
     assert abs(np.mean(some["x"].to_numpy()) - 5000) < 500
     assert storage.read_some(path, ["x", "y"], 10_000).equals(table)
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("results/s/cells.parquet", "results/s/cells.parquet"),
+        (".snakemake/storage/s3/bucket/a/cells.parquet", "s3://bucket/a/cells.parquet"),
+    ],
+)
+def test_a_damaged_file_is_named_where_its_owner_finds_it(path, named):
+    message = f"{named} is damaged (it ends here): delete it"
+    with (
+        pytest.raises(storage.DamagedFileError) as caught,
+        storage.reading(path),
+    ):
+        raise pa.ArrowInvalid("it ends here")
+    assert message in str(caught.value)

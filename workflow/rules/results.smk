@@ -80,9 +80,9 @@ def check_records():
         return
     if yaml.safe_load(made) != STUDY.resolved:
         raise WorkflowError(
-            f"{RESULTS} was made by another study file of the name {STUDY.name}, and "
-            "started in another folder, which has the notes on how (.snakemake/metadata): "
-            "run this study there, or give it a name of its own"
+            f"{RESULTS} was made by another study file, and started in another folder, "
+            "which has the notes on how: run this study there, copy .snakemake/metadata "
+            "from there to here, or give the study a name of its own"
         )
 
 
