@@ -91,7 +91,6 @@ def verdict_on(estimate) -> tuple[str, dict[str, float]]:
     with ProcessPoolExecutor(2) as pool:
         tasks = [(estimate, replicate) for replicate in range(REPLICATES)]
         fits, values = zip(*pool.map(fit, tasks, chunksize=50), strict=True)
-    size = len(values[0])
     pair = (
         tables.estimates(
             DESIGN.id,
@@ -100,7 +99,6 @@ def verdict_on(estimate) -> tuple[str, dict[str, float]]:
             range(REPLICATES),
             fits,
             {"truth": np.array(values)},
-            [np.ones(size, bool)] * REPLICATES,
         ),
         tables.fits(DESIGN.id, "e", range(REPLICATES), fits),
     )
