@@ -125,7 +125,8 @@ def _scatter(axis: Axes, part: pd.DataFrame, parameter: str) -> None:
             # Linear around zero, logarithmic outside: contrasts of both signs span
             # orders of magnitude.
             scale("symlog", linthresh=1.0)
-            base = 10 if part["truth"].abs().max() < 100 else 100
+            largest = part["truth"].abs().max()
+            base = 10 if largest < 100 else 100 if largest < 3000 else 1000
             steps = (1.0, 3.0) if base == 10 else (1.0,)
             side.set_major_locator(
                 SymmetricalLogLocator(base=base, linthresh=1.0, subs=steps)
@@ -154,6 +155,10 @@ def _scatter(axis: Axes, part: pd.DataFrame, parameter: str) -> None:
     # Equality is a line on these axes, but "slope" is only for linear ones.
     other = 2 * middle if middle else 1.0
     axis.axline((middle, middle), (other, other), color="black", linewidth=0.8)
+    if (part["truth"] == middle).all():
+        # One truth, such as an intercept of 0: as wide as the estimates are spread.
+        half = (part["estimate"] - middle).abs().max() or 1.0
+        axis.set_xlim(middle - half, middle + half)
 
 
 def _number(axis: XAxis | YAxis) -> None:
@@ -165,7 +170,10 @@ def _number(axis: XAxis | YAxis) -> None:
         axis.set_minor_locator(NullLocator())
         return
     wide = high > 100 * max(low, 1e-300)
-    axis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 3.0), numticks=6))
+    ticks = 6 if high < 1e4 * max(low, 1e-300) else 4
+    axis.set_major_locator(
+        LogLocator(subs=(1.0,) if wide else (1.0, 3.0), numticks=ticks)
+    )
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter("")
 
