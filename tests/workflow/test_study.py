@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -128,16 +129,22 @@ def test_values_do_not_depend_on_cores_or_how_work_is_cut(finished, workflow, cu
             assert set(mu["design"].to_numpy()) == {"levels-1-2_rows-60", "given"}
 
 
-def test_results_of_another_study_file_are_not_taken_for_those_of_this_one(
-    finished, workflow
-):
+def test_results_of_another_study_file_are_not_taken_for_those_of_this_one(workflow):
     """In a copy of results Snakemake has no notes on what they were made of."""
-    shutil.copytree(finished.results("small"), workflow.results("small"))
-    assert NOTHING in workflow.run(STUDY)
-    refused = workflow.run(STUDY | {"seed": 8}, fails=True)
-    assert "results/small was made by another study file" in refused
+    workflow.run(QUICK)
+    copy = Workflow(workflow.folder / "copy")
+    copy.folder.mkdir()
+    shutil.copytree(workflow.folder / "results", copy.folder / "results")
+    assert NOTHING in copy.run(QUICK)
+    refused = copy.run(QUICK | {"seed": 8}, fails=True)
+    assert "results/quick was made by another study file" in refused
     assert "Traceback" not in refused
-    assert "Traceback" not in finished.run(STUDY | {"replicates": 2}, "--dry-run")
+    # With the notes it goes on.
+    notes = Path(".snakemake", "metadata")
+    shutil.rmtree(copy.folder / notes, ignore_errors=True)
+    shutil.copytree(workflow.folder / notes, copy.folder / notes)
+    planned = copy.run(QUICK | {"replicates": 4}, "--dry-run")
+    assert re.search(r"simulate +2\n", planned)
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_values(finished, workflow):
