@@ -86,7 +86,7 @@ def by_designs() -> pd.DataFrame:
         records.append(
             {
                 "designs": designs,
-                "fits": designs * 10 * len(scale.ESTIMATORS),
+                "fits": designs * scale.REPLICATES * len(scale.ESTIMATORS),
                 "planning": planning,
                 "planning_memory": planning_memory,
                 "aggregating": aggregating,
@@ -110,8 +110,8 @@ def report(of_rows: pd.DataFrame, of_designs: pd.DataFrame) -> str:
             f"| {row['sampling_memory']:,.0f} |\n"
         )
     text += (
-        "\nTen replicates of each design; the estimates are stand-ins (noise), nothing "
-        "was fitted.\n"
+        f"\n{scale.REPLICATES} replicates of each design; the estimates are stand-ins "
+        "(noise), nothing was fitted.\n"
         "\n| designs | fits | dry run, seconds | memory, MB | tables, seconds "
         "| memory, MB |\n|---:|---:|---:|---:|---:|---:|\n"
     )

@@ -1,8 +1,10 @@
 """Fit the replicates of a batch with one estimator."""
 
 import gc
+import itertools
 from collections.abc import Mapping
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -39,12 +41,13 @@ def main(
     """Write estimates and fits, and posteriors if they are kept."""
     estimator = estimators.load(name)
     read: Any = {"cells": simulated.read_cells, "rows": simulated.read_rows}
-    levels = [design.levels for design in designs.values() for _ in replicates]
+    levels = {design_id: design.levels for design_id, design in designs.items()}
     data_sets = read[estimator.READS](inputs["data"], levels)
     truths = simulated.read_truth(inputs["truth"])
     tabulated: dict[str, list[pa.Table]] = {"fits": [], "estimates": []}
     kept: dict[str, xr.DataTree] = {}
-    for design_id, design in designs.items():
+    for design_id, of_design in itertools.groupby(data_sets, key=itemgetter(0)):
+        design = designs[design_id]
         problem = fitting.Problem.of(design)
         fitting.prepare(estimator.prepare, problem, options, job.say)
         if not tabulated["fits"]:
@@ -53,7 +56,7 @@ def main(
             gc.freeze()
         truth = truths[design_id]
         fits = []
-        for position, replicate in enumerate(replicates):
+        for position, (_, replicate, data) in enumerate(of_design):
             say = partial(
                 _say,
                 f"{design_id} replicate {replicate} ({position + 1} of "
@@ -62,7 +65,7 @@ def main(
             say("started")
             fit = fitting.fit(
                 estimator.estimate,
-                next(data_sets),
+                data,
                 problem,
                 options,
                 seeds.integer_seed(seed, design, replicate, f"estimator/{name}"),

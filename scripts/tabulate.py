@@ -1,5 +1,6 @@
 """Gather the batches of a study into its final tables."""
 
+import itertools
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -52,13 +53,10 @@ def main(
     outputs : mapping of str to str
         Paths by name of table, "study", "provenance" and "summary".
     """
+    files = itertools.batched(zip(estimates, fits, strict=True), len(units))
     pieces = {
-        estimator: Pieces(
-            units,
-            estimates[number * len(units) : (number + 1) * len(units)],
-            fits[number * len(units) : (number + 1) * len(units)],
-        )
-        for number, estimator in enumerate(checked.estimators)
+        estimator: Pieces(units, of_estimator)
+        for estimator, of_estimator in zip(checked.estimators, files, strict=True)
     }
     totals = summary.Totals()
     with ExitStack() as stack:
@@ -106,17 +104,14 @@ class Pieces:
     ----------
     units : sequence of sequence of str
         For each unit, the ids of the designs that are taken from it.
-    estimates, fits : sequence of str
-        Files of the units.
+    files : sequence of (str, str)
+        Estimates and fits of each unit.
     """
 
     def __init__(
-        self,
-        units: Sequence[Sequence[str]],
-        estimates: Sequence[str],
-        fits: Sequence[str],
+        self, units: Sequence[Sequence[str]], files: Sequence[tuple[str, str]]
     ) -> None:
-        self._paths = list(zip(estimates, fits, strict=True))
+        self._paths = files
         self._waiting = [len(designs) for designs in units]
         self._units_of: dict[str, list[int]] = defaultdict(list)
         for unit, designs in enumerate(units):

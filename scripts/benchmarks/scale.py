@@ -27,6 +27,9 @@ from summands.levels import Levels
 # Data sets of each number of rows.
 DATA_SETS = 3
 
+# Replicates of each design.
+REPLICATES = 10
+
 ESTIMATORS = ("nutpie", "least_squares")
 
 
@@ -36,12 +39,12 @@ def of_rows(rows: int) -> Design:
 
 
 def of_designs(count: int) -> study.Study:
-    """Make a study of so many tiny designs, and 10 replicates of each."""
+    """Make a study of so many tiny designs, and some replicates of each."""
     levels = [[1, 2], [1, 3], [1, 4], [1, 2, 2], [1, 2, 3]]
     scales = [round(0.2 * step, 1) for step in range(1, 21)]
     document = {
         "study": "scale",
-        "replicates": 10,
+        "replicates": REPLICATES,
         "keep_rows": False,
         "keep_posteriors": False,
         "grid": {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -45,17 +45,13 @@ def rows_table(rows: Rows, design: str, replicate: int, columns: int = 0) -> pa.
     return pa.table(table)
 
 
-def read_rows(path: str | Path, levels: Iterable[Levels]) -> Iterator[Rows]:
-    """Read the rows of a batch, one data set at a time.
-
-    Parameters
-    ----------
-    path : str or Path
-    levels : iterable of Levels
-        Of each data set, in the order of the file.
-    """
-    for table, mine in zip(_data_sets(path), levels, strict=True):
-        yield Rows(
+def read_rows(
+    path: str | Path, levels: Mapping[str, Levels]
+) -> Iterator[tuple[str, int, Rows]]:
+    """Read the rows of a batch, one data set at a time; see `read_cells`."""
+    for design, replicate, table in _data_sets(path):
+        mine = levels[design]
+        rows = Rows(
             mine,
             table["value"].to_numpy(),
             tuple(
@@ -63,6 +59,7 @@ def read_rows(path: str | Path, levels: Iterable[Levels]) -> Iterator[Rows]:
                 for level in range(mine.count)
             ),
         )
+        yield design, replicate, rows
 
 
 def cells_table(
@@ -90,17 +87,26 @@ def cells_table(
     return pa.table(table)
 
 
-def read_cells(path: str | Path, levels: Iterable[Levels]) -> Iterator[Cells]:
+def read_cells(
+    path: str | Path, levels: Mapping[str, Levels]
+) -> Iterator[tuple[str, int, Cells]]:
     """Read the cells of a batch, one data set at a time.
 
     Parameters
     ----------
     path : str or Path
-    levels : iterable of Levels
-        Of each data set, in the order of the file.
+    levels : mapping of str to Levels
+        By id of the design.
+
+    Yields
+    ------
+    design : str
+    replicate : int
+    cells : Cells
     """
-    for table, mine in zip(_data_sets(path), levels, strict=True):
-        yield Cells(
+    for design, replicate, table in _data_sets(path):
+        mine = levels[design]
+        cells = Cells(
             mine,
             np.stack(
                 [
@@ -113,6 +119,7 @@ def read_cells(path: str | Path, levels: Iterable[Levels]) -> Iterator[Cells]:
             table["mean"].to_numpy(),
             table["sum_of_squares"].to_numpy(),
         )
+        yield design, replicate, cells
 
 
 def truth_table(
@@ -158,7 +165,7 @@ def read_truth(path: str | Path) -> dict[str, dict[str, np.ndarray]]:
     return found
 
 
-def _data_sets(path: str | Path) -> Iterator[pa.Table]:
+def _data_sets(path: str | Path) -> Iterator[tuple[str, int, pa.Table]]:
     """Read a file of data sets, row group by row group, and cut it into them."""
     with storage.reading(path), pq.ParquetFile(path) as file:
         pieces = (
@@ -166,8 +173,8 @@ def _data_sets(path: str | Path) -> Iterator[pa.Table]:
             for group in range(file.num_row_groups)
             for piece in storage.cut(file.read_row_group(group), "design", "replicate")
         )
-        for _, of_one in itertools.groupby(pieces, key=lambda piece: piece[0]):
-            yield pa.concat_tables([table for _, table in of_one])
+        for whose, of_one in itertools.groupby(pieces, key=lambda piece: piece[0]):
+            yield *whose, pa.concat_tables([table for _, table in of_one])
 
 
 def _whose(design: str, replicate: int, length: int) -> dict[str, pa.Array]:

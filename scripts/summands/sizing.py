@@ -76,6 +76,14 @@ def seconds(design: Design, name: str, options: Mapping[str, Any]) -> float:
     return 0.02 + 1e-6 * draws * GRADIENTS_PER_DRAW * gradient
 
 
+def drawing(design: Design) -> float:
+    """Time that it takes to draw and collapse a data set, in seconds.
+
+    Three times what `make bench-scale` measures for a row, and a data set's own cost.
+    """
+    return 0.004 + 2e-7 * design.rows
+
+
 def replicates_per_job(
     design: Design, chosen: Mapping[str, Mapping[str, Any]], replicates: int
 ) -> int:

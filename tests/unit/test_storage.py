@@ -65,15 +65,18 @@ def test_rows_cells_and_truth_survive_their_files(tmp_path):
                 simulated.truth_table(DESIGN.levels, truth, bound, "d", replicate)
             )
             made.append((rows, cells, truth))
-    read_rows = simulated.read_rows(paths[0], [DESIGN.levels] * 3)
-    read_cells = simulated.read_cells(paths[1], [DESIGN.levels] * 3)
+    read_rows = simulated.read_rows(paths[0], {"d": DESIGN.levels})
+    read_cells = simulated.read_cells(paths[1], {"d": DESIGN.levels})
     truths = simulated.read_truth(paths[2])["d"]
     shape = (3, 3 * DESIGN.levels.contributors + 2)
     assert truths["truth"].shape == truths["bound"].shape == shape
     assert (truths["bound"] == np.arange(shape[1]) + np.arange(3)[:, None]).all()
-    for (rows, cells, truth), rows_, cells_, truth_ in zip(
-        made, read_rows, read_cells, truths["truth"], strict=True
+    for replicate, ((rows, cells, truth), of_rows, of_cells, truth_) in enumerate(
+        zip(made, read_rows, read_cells, truths["truth"], strict=True)
     ):
+        *whose, rows_ = of_rows
+        *same, cells_ = of_cells
+        assert whose == same == ["d", replicate]
         assert (rows_.value == rows.value).all()
         for mine, other in zip(rows_.contributors, rows.contributors, strict=True):
             assert (mine == other).all()
@@ -110,9 +113,10 @@ def test_data_sets_over_several_row_groups_are_read_whole(tmp_path):
                 writer.write(simulated.rows_table(block, "d", replicate))
     with pq.ParquetFile(tmp_path / "rows.parquet") as file:
         assert file.num_row_groups > 2
-    for replicate, rows in enumerate(
-        simulated.read_rows(tmp_path / "rows.parquet", [design.levels] * 2)
+    for expected_replicate, (_, replicate, rows) in enumerate(
+        simulated.read_rows(tmp_path / "rows.parquet", {"d": design.levels})
     ):
+        assert replicate == expected_replicate
         truth = simulate.draw_truth(design, 1, replicate)
         expected = simulate.draw_rows(design, truth, 1, replicate)
         assert (rows.value == expected.value).all()
@@ -136,16 +140,19 @@ def test_data_sets_of_several_designs_share_a_file(tmp_path):
                 cells = collapse(rows)
                 rows_writer.write(simulated.rows_table(rows, name, replicate, 3))
                 cells_writer.write(simulated.cells_table(cells, name, replicate, 3))
-                made.append((rows, cells))
+                made.append((name, replicate, rows, cells))
     with pq.ParquetFile(tmp_path / "cells.parquet") as file:
         assert file.num_row_groups == 1
-    levels = [design.levels for design in designs.values() for _ in range(2)]
-    for (rows, cells), read, collapsed in zip(
+    levels = {name: design.levels for name, design in designs.items()}
+    for (*whose, rows, cells), of_rows, of_cells in zip(
         made,
         simulated.read_rows(tmp_path / "rows.parquet", levels),
         simulated.read_cells(tmp_path / "cells.parquet", levels),
         strict=True,
     ):
+        *of_read, read = of_rows
+        *of_collapsed, collapsed = of_cells
+        assert whose == of_read == of_collapsed
         assert (read.value == rows.value).all()
         for mine, other in zip(read.contributors, rows.contributors, strict=True):
             assert (mine == other).all()
@@ -155,8 +162,6 @@ def test_data_sets_of_several_designs_share_a_file(tmp_path):
     by_design = storage.by_design(table)
     assert list(by_design) == list(designs)
     assert by_design["levels-0"]["level_1"].null_count == by_design["levels-0"].num_rows
-    with pytest.raises(ValueError, match="shorter"):
-        list(simulated.read_cells(tmp_path / "cells.parquet", levels[:-1]))
 
 
 def test_some_rows_of_a_large_file_are_the_same_each_time(tmp_path):

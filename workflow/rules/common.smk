@@ -103,10 +103,10 @@ def fit_runtime(wildcards, attempt):
 
 
 def simulate_runtime(wildcards, attempt):
-    """Minutes that the rows of a unit may take to draw."""
+    """Minutes that the data of a unit may take to draw."""
     designs = PLAN.designs(wildcards.designs).values()
-    rows = replicates(wildcards) * sum(design.rows for design in designs)
-    return attempt * sizing.runtime(2e-7 * rows)
+    expected = replicates(wildcards) * sum(map(sizing.drawing, designs))
+    return attempt * sizing.runtime(expected)
 
 
 def claim_study():
