@@ -8,7 +8,9 @@ quantity's ranks are not.
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+import bisect
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,8 +32,12 @@ ENOUGH = 500
 # The joint log likelihood, ranked beside the quantities of `summands.estimands`.
 LOG_LIKELIHOOD = "log_likelihood"
 
-# Simulated sets of uniform ranks that a p-value is read from.
-SIMULATIONS = 10_000
+# Verdicts.
+PASSED, FAILED, NOT_TESTABLE = "passed", "failed", "not testable"
+
+FIXED_INTERCEPT = (
+    "with intercept_sd 0 the intercept is always 0, and not drawn from its prior"
+)
 
 
 def ranks(
@@ -88,34 +94,44 @@ def calibration(
     -------
     pyarrow.Table
         With the columns of `CALIBRATION`, a row per parameter; empty where nothing was
-        ranked.
+        ranked. Where a truth is not drawn from its prior no rank need be uniform, and
+        none is tested.
     """
     found = ranks(design, estimates, fits)
     if not found:
         return CALIBRATION.empty_table()
     rank_of = int(pc.max(estimates["rank_of"]).as_py())
+    of_parameter = np.array([parameter for parameter, _ in found])
+    common = {
+        "design": name,
+        "estimator": estimator,
+        "replicates": len(found[LOG_LIKELIHOOD, ""]),
+        "rank_of": rank_of,
+    }
+    records = {
+        str(parameter): common
+        | {
+            "parameter": str(parameter),
+            "quantities": int((of_parameter == parameter).sum()),
+        }
+        for parameter in of_parameter
+    }
+    if design.intercept_sd == 0:
+        for record in records.values():
+            record |= {"verdict": NOT_TESTABLE, "reason": FIXED_INTERCEPT}
+        return pa.Table.from_pylist(list(records.values()), CALIBRATION)
     p_values = np.array([uniformity(column, rank_of) for column in found.values()])
     adjusted = holm(p_values)
-    of_parameter = np.array([parameter for parameter, _ in found])
-    verdict = "passed" if adjusted.min() >= LEVEL else "failed"
-    records = []
-    for parameter in dict.fromkeys(of_parameter):
+    verdict = PASSED if adjusted.min() >= LEVEL else FAILED
+    for parameter, record in records.items():
         chosen = of_parameter == parameter
-        records.append(
-            {
-                "design": name,
-                "estimator": estimator,
-                "parameter": str(parameter),
-                "replicates": len(found[LOG_LIKELIHOOD, ""]),
-                "rank_of": rank_of,
-                "quantities": int(chosen.sum()),
-                "p_value": float(p_values[chosen].min()),
-                "p_adjusted": float(adjusted[chosen].min()),
-                "calibrated": bool(adjusted[chosen].min() >= LEVEL),
-                "verdict": verdict,
-            }
-        )
-    return pa.Table.from_pylist(records, CALIBRATION)
+        record |= {
+            "p_value": float(p_values[chosen].min()),
+            "p_adjusted": float(adjusted[chosen].min()),
+            "calibrated": bool(adjusted[chosen].min() >= LEVEL),
+            "verdict": verdict,
+        }
+    return pa.Table.from_pylist(list(records.values()), CALIBRATION)
 
 
 def uniformity(ranks: NDArray[np.integer], rank_of: int) -> float:
@@ -123,8 +139,7 @@ def uniformity(ranks: NDArray[np.integer], rank_of: int) -> float:
 
     The statistic of Säilynoja, Bürkner and Vehtari (2022, Statistics and Computing
     32:32, section 2.2): the smallest, over the evaluation points, of the two-sided
-    binomial tail probabilities of the empirical distribution function. Its own
-    distribution is simulated.
+    binomial tail probabilities of the empirical distribution function.
 
     Parameters
     ----------
@@ -135,11 +150,64 @@ def uniformity(ranks: NDArray[np.integer], rank_of: int) -> float:
     Returns
     -------
     float
-        p-value, at least 1 / (`SIMULATIONS` + 1).
+        p-value, exact; see `exit_probability`.
     """
-    null = _null_distribution(len(ranks), rank_of)
-    statistic = _smallest_tail(np.bincount(ranks, minlength=rank_of + 1)[None, :])[0]
-    return float((1 + (null <= statistic * (1 + 1e-12)).sum()) / (1 + len(null)))
+    below = np.bincount(ranks, minlength=rank_of + 1).cumsum()[:-1]
+    two_sided = _two_sided(len(ranks), rank_of)
+    return exit_probability(
+        len(ranks), rank_of, float(two_sided[np.arange(rank_of), below].min())
+    )
+
+
+@lru_cache(maxsize=4096)
+def exit_probability(count: int, rank_of: int, tail: float) -> float:
+    """Chance that uniform ranks have a statistic of at most `tail` (see `uniformity`).
+
+    The numbers of ranks up to each point are sums of independent Poisson numbers,
+    given that they end at the number of all ranks, so their distribution is followed
+    from point to point and what leaves the band is added up: the recursion of
+    Säilynoja et al. (2022, section 2.3, algorithm 1) with the Poisson steps of
+    Moscovich and Nadler (2017, Statistics and Probability Letters 123:177, section 2).
+    Sums of what leaves keep their digits however small they are, which one less what
+    stays would not.
+
+    Parameters
+    ----------
+    count : int
+        Number of ranks, N.
+    rank_of : int
+        S; points are (i + 1) / (S + 1).
+    tail : float
+        Two-sided binomial tail probability.
+
+    Returns
+    -------
+    float
+    """
+    # Equal tail probabilities may differ in their last digits.
+    inside = _two_sided(count, rank_of) > tail * (1.0 + 1e-12)
+    numbers = np.arange(count + 1)
+    step = _poisson(numbers, count / (rank_of + 1))
+    step = step[: np.flatnonzero(step).max(initial=0) + 1]
+    # Of ranks beyond a point there must be as many as are still to come.
+    rest = _poisson(
+        count - numbers,
+        count * (1.0 - np.arange(1, rank_of + 1) / (rank_of + 1))[:, None],
+    ) / _poisson(np.array(count), float(count))
+    staying, first = np.ones(1), 0
+    left = 0.0
+    for within, to_come in zip(inside, rest, strict=True):
+        reached = np.convolve(staying, step)[: count + 1 - first]
+        here = slice(first, first + len(reached))
+        kept = within[here]
+        left += float((reached * to_come[here])[~kept].sum())
+        ends = np.flatnonzero(kept)
+        if not len(ends):
+            break
+        # The band is one run of numbers.
+        staying = reached[ends[0] : ends[-1] + 1]
+        first += int(ends[0])
+    return min(left, 1.0)
 
 
 def band(
@@ -147,7 +215,8 @@ def band(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Simultaneous band that the distribution function of uniform ranks stays within.
 
-    What `uniformity` finds significant leaves it, and nothing else does.
+    What has a p-value of at most `level` (see `uniformity`) leaves it, and nothing
+    else does.
 
     Parameters
     ----------
@@ -155,18 +224,23 @@ def band(
         Number of ranks.
     rank_of : int
     level : float
-        Share of sets of uniform ranks that leave the band somewhere.
+        Share of sets of uniform ranks that leave the band somewhere, at the most.
 
     Returns
     -------
     points, lower, upper : ndarray, shape (rank_of,)
         Points (rank + 1) / (rank_of + 1), and the band of the share of ranks up to it.
     """
-    tail = np.quantile(_null_distribution(count, rank_of), level, method="lower") / 2
-    at_most, at_least = _tails(count, rank_of)
-    likely = np.logical_and(at_most > tail, at_least > tail)
-    lower = likely.argmax(axis=0)
-    upper = count - likely[::-1].argmax(axis=0)
+    two_sided = _two_sided(count, rank_of)
+    tails = np.unique(two_sided[two_sided <= level])
+    # The largest statistic that is significant; 0 where none is.
+    significant = bisect.bisect_right(
+        tails, level, key=lambda tail: exit_probability(count, rank_of, float(tail))
+    )
+    critical = tails[significant - 1] if significant else 0.0
+    likely = two_sided > critical * (1.0 + 1e-12)
+    lower = likely.argmax(axis=1)
+    upper = count - likely[:, ::-1].argmax(axis=1)
     points = np.arange(1, rank_of + 1) / (rank_of + 1)
     return points, lower / count, upper / count
 
@@ -190,32 +264,22 @@ def holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=16)
-def _tails(count: int, rank_of: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Chances of at most, and of at least, n ranks up to each point.
+def _two_sided(count: int, rank_of: int) -> NDArray[np.float64]:
+    """Twice the smaller chance of at most, and of at least, n ranks up to each point.
 
     Returns
     -------
-    at_most, at_least : ndarray, shape (count + 1, rank_of)
+    ndarray, shape (rank_of, count + 1)
     """
-    points = np.arange(1, rank_of + 1) / (rank_of + 1)
-    numbers = np.arange(count + 1)[:, None]
+    points = np.arange(1, rank_of + 1)[:, None] / (rank_of + 1)
+    numbers = np.arange(count + 1)
     at_most = np.asarray(scipy.special.bdtr(numbers, count, points), dtype=float)
     at_least = np.ones_like(at_most)
-    at_least[1:] = scipy.special.bdtrc(numbers[:-1], count, points)
-    return at_most, at_least
+    at_least[:, 1:] = scipy.special.bdtrc(numbers[:-1], count, points)
+    return 2.0 * np.minimum(at_most, at_least)
 
 
-def _smallest_tail(counts: NDArray[np.integer]) -> NDArray[np.float64]:
-    """Compute the statistic for each row of counts by rank, shape (M, rank_of + 1)."""
-    below = counts.cumsum(axis=1)[:, :-1]
-    two_sided = 2 * np.minimum(*_tails(int(counts[0].sum()), below.shape[1]))
-    return two_sided[below, np.arange(below.shape[1])].min(axis=1)
-
-
-@cache
-def _null_distribution(count: int, rank_of: int) -> NDArray[np.float64]:
-    bins = rank_of + 1
-    counts = np.random.default_rng(0).multinomial(
-        count, np.full(bins, 1.0 / bins), SIMULATIONS
-    )
-    return _smallest_tail(counts)
+def _poisson(number: NDArray[np.integer], mean: Any) -> NDArray[np.float64]:
+    """Chance of a Poisson number."""
+    log = scipy.special.xlogy(number, mean) - mean - scipy.special.gammaln(number + 1.0)
+    return np.asarray(np.exp(log), dtype=float)

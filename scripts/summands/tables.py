@@ -129,7 +129,8 @@ CALIBRATION = _schema(
     (
         "p_value",
         pa.float64(),
-        "smallest p-value of a test that a quantity's ranks are uniform",
+        "smallest p-value of a test that a quantity's ranks are uniform; null where "
+        "there is no verdict",
     ),
     (
         "p_adjusted",
@@ -137,7 +138,13 @@ CALIBRATION = _schema(
         "the same, adjusted by Holm's method for all quantities of the design",
     ),
     ("calibrated", pa.bool_(), "whether p_adjusted is at least 0.01"),
-    ("verdict", pa.string(), "passed, if that holds for every parameter, or failed"),
+    (
+        "verdict",
+        pa.string(),
+        "passed, if that holds for every parameter, failed, or not testable, where "
+        "truths are not drawn from the prior",
+    ),
+    ("reason", pa.string(), "why there is no verdict, else null"),
 )
 
 SCHEMAS: Mapping[str, pa.Schema] = {
