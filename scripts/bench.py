@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 
 from benchmarks import layouts
 from benchmarks.contenders import CONTENDERS, DESIGNS, SEED
-from summands import figures, job
+from summands import job, plotting
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "results" / "bench"
@@ -145,12 +145,12 @@ def report(
 
 def draw(measured: pd.DataFrame) -> Figure:
     """Draw seconds a fit by contender."""
-    with mpl.rc_context(figures.STYLE):
+    with mpl.rc_context(plotting.STYLE):
         figure = Figure(figsize=(7, 2.8), layout="constrained")
         axis = figure.subplots()
         for number, design in enumerate(DESIGNS):
             part = measured[measured["design"] == design]
-            for good, face in ((True, figures.COLOURS[number]), (False, "white")):
+            for good, face in ((True, plotting.COLOURS[number]), (False, "white")):
                 some = part[part["converged"] == good]
                 axis.plot(
                     some["cpu"],
@@ -160,7 +160,7 @@ def draw(measured: pd.DataFrame) -> Figure:
                     ],
                     "o",
                     markersize=4,
-                    color=figures.COLOURS[number],
+                    color=plotting.COLOURS[number],
                     markerfacecolor=face,
                     label=design if good else None,
                 )

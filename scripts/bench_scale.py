@@ -15,7 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from benchmarks import scale
-from summands import figures, job
+from summands import job, plotting
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "results" / "bench"
@@ -130,12 +130,12 @@ def draw(of_rows: pd.DataFrame, of_designs: pd.DataFrame) -> Figure:
         (of_rows, "rows", {"drawing": "draw and collapse", "sampling": "posterior"}),
         (of_designs, "designs", {"planning": "dry run", "aggregating": "tables"}),
     )
-    with mpl.rc_context(figures.STYLE):
+    with mpl.rc_context(plotting.STYLE):
         figure = Figure(figsize=(9, 4.6), layout="constrained")
         axes = figure.subplots(2, 2, sharex="col")
         for column, (table, name, lines) in zip(axes.T, sides, strict=True):
             for number, (line, label) in enumerate(lines.items()):
-                colour = figures.COLOURS[number]
+                colour = plotting.COLOURS[number]
                 style = {"color": colour, "label": label, "markersize": 4}
                 column[0].plot(table[name], table[line], "o-", **style)
                 column[1].plot(table[name], table[f"{line}_memory"], "o-", **style)

@@ -1,14 +1,14 @@
 """Draw the figures of a study."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
-from summands import calibration, figures, job, storage, study
+from summands import calibration, design_figures, figures, job, storage, study
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -31,9 +31,10 @@ def main(
         for name, design in checked.designs.items()
     }
 
-    def recovered(*metrics: str) -> pd.DataFrame:
-        chosen = pc.field("metric").isin(metrics) & (pc.field("gate") == "all")
-        return storage.read_table(inputs["recovery"], filters=chosen).to_pandas()
+    def of_metrics(kind: design_figures.Kind) -> Figure:
+        chosen = pc.field("metric").isin(kind.metrics) & (pc.field("gate") == "common")
+        recovery = storage.read_table(inputs["recovery"], filters=chosen)
+        return design_figures.draw(recovery.to_pandas(), size, kind)
 
     def truth_against_estimate() -> Figure:
         columns = ["design", "replicate", "estimator"]
@@ -44,20 +45,13 @@ def main(
 
     drawings: dict[str, Callable[[], Figure]] = {
         "truth": truth_against_estimate,
-        "error": lambda: figures.error_by_design(recovered("rmse"), size),
-        "coverage": lambda: figures.coverage_by_design(
-            recovered("coverage_50", "coverage_95"), size
-        ),
-        "efficiency": lambda: figures.efficiency_by_design(
-            recovered("rmse_over_bound"), size
-        ),
         "calibration": lambda: figures.ranks_by_design(
             _ranks(checked, inputs), calibration.LEVEL
         ),
-    }
+    } | {name: partial(of_metrics, kind) for name, kind in design_figures.KINDS.items()}
     for name, path in outputs.items():
-        with storage.whole(path) as partial:
-            drawings[name]().savefig(partial, format="png")
+        with storage.whole(path) as unfinished:
+            drawings[name]().savefig(unfinished, format="png")
 
 
 def _ranks(checked: study.Study, inputs: Mapping[str, str]) -> dict[str, figures.Ranks]:
@@ -75,7 +69,6 @@ def _ranks(checked: study.Study, inputs: Mapping[str, str]) -> dict[str, figures
         fits = storage.read_table(inputs["fits"], filters=here)
         ranks = calibration.ranks(checked.designs[design], estimates, fits)
         title = design.replace("levels-", "").replace("_", "\n", 1)
-        title = title.replace("_intercept_sd", "\nintercept_sd")
         found[f"{estimator}\n{title}" if several else title] = (
             ranks,
             int(pc.max(estimates["rank_of"]).as_py()),

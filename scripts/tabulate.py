@@ -83,7 +83,7 @@ def main(
                 totals.add_calibration(calibrated)
             metrics = recovery.recovery(name, design, gathered)
             writers["recovery"].write(metrics)
-            totals.add_metrics(metrics)
+            totals.add_metrics(design, metrics)
     designs = tables.designs(checked.designs, checked.replicates)
     with storage.whole(outputs["designs"]) as partial:
         pq.write_table(designs, partial, compression=storage.COMPRESSION)

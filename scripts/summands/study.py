@@ -59,11 +59,6 @@ class Study:
     resolved: dict[str, Any]
 
     @property
-    def with_fixed_truth(self) -> bool:
-        """Whether a design has one truth for all replicates."""
-        return any(design.truth == "fixed" for design in self.designs.values())
-
-    @property
     def with_drawn_truth(self) -> bool:
         """Whether a design draws its truths from the prior."""
         return any(design.truth == "drawn" for design in self.designs.values())

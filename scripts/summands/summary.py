@@ -3,36 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from summands import calibration, estimands
+from summands import calibration, estimands, pooling
+from summands.design import Design
+from summands.pooling import Pooled
 
 # Designs that are listed by name; a study may have thousands.
 LISTED = 10
-
-# Metrics of the last table.
-SHOWN = ("rmse", "rmse_over_bound", "coverage_95")
-
-
-@dataclass
-class Mean:
-    """A mean that grows, without its numbers."""
-
-    total: float = 0.0
-    count: int = 0
-
-    def add(self, value: float) -> None:
-        """Count one more number."""
-        self.total += value
-        self.count += 1
-
-    def shown(self, style: str) -> str:
-        """Format the mean, with a dash where there is none."""
-        return format(self.total / self.count, style) if self.count else "-"
 
 
 @dataclass
@@ -44,10 +28,14 @@ class OfEstimator:
     failed: int = 0
     seconds: float = 0.0
     first_error: str = ""
-    metrics: dict[tuple[str, str], Mean] = field(
-        default_factory=lambda: defaultdict(Mean)
-    )
-    verdicts: dict[str, bool] = field(default_factory=dict)
+    criteria: Counter[str] = field(default_factory=Counter)
+    remarked: int = 0
+    first_remark: str = ""
+    conflicts: dict[str, str] = field(default_factory=dict)
+    # By size class, parameter and metric.
+    metrics: dict[tuple[int, str, str], Pooled] = field(default_factory=dict)
+    verdicts: dict[str, str] = field(default_factory=dict)
+    reason: str = ""
     fewest_ranked: int = 0
 
 
@@ -63,6 +51,8 @@ class Totals:
     )
     sigma_unidentified: bool = False
     gaps: dict[str, int] = field(default_factory=dict)
+    # Designs of each size class.
+    sizes: Counter[int] = field(default_factory=Counter)
 
     def add_fits(
         self, design: str, estimator: str, estimates: pa.Table, fits: pa.Table
@@ -84,6 +74,16 @@ class Totals:
         if len(errors) and not total.first_error:
             total.first_error = errors[0].as_py()
         total.seconds += pc.sum(fits["seconds"]).as_py()
+        for criterion in fits["criterion"].drop_null().to_pylist():
+            total.criteria.update(part.split()[0] for part in criterion.split("; "))
+        remarks = fits["remark"].drop_null()
+        total.remarked += len(remarks)
+        total.first_remark = total.first_remark or "".join(remarks[:1].to_pylist())
+        conflicts = fits["prior_conflict"].drop_null()
+        if len(conflicts):
+            total.conflicts[design] = (
+                f"in {_count(len(conflicts), 'data set')}, {conflicts[0].as_py()}"
+            )
         lost = estimates.filter(pc.invert(estimates["identified"]))
         sigma = pc.equal(lost["parameter"], "sigma")
         self.sigma_unidentified |= bool(pc.any(sigma).as_py())
@@ -91,16 +91,28 @@ class Totals:
         if of_means.num_rows:
             self.gaps[design] = len(of_means["replicate"].unique())
 
-    def add_metrics(self, recovery: pa.Table) -> None:
+    def add_metrics(self, design: Design, recovery: pa.Table) -> None:
         """Count the metrics of one design, rows of recovery.parquet."""
         self.metrics += recovery.num_rows
+        size = pooling.size_class(design)
+        self.sizes[size] += 1
+        # Estimators are set side by side, so on the data sets that all could fit.
         shown = recovery.filter(
-            (pc.field("gate") == "all") & pc.field("metric").isin(SHOWN)
+            (pc.field("gate") == "common")
+            & pc.field("metric").isin(list(pooling.SHOWN))
+            & pc.field("contributor").is_null()
         )
-        for row in shown.to_pylist():
-            value = row["value"] ** 2 if row["metric"] == "rmse" else row["value"]
-            of_estimator = self.estimators[row["estimator"]].metrics
-            of_estimator[row["parameter"], row["metric"]].add(value)
+
+        def key(row: dict[str, Any]) -> tuple[str, str, str]:
+            return row["estimator"], row["parameter"], row["metric"]
+
+        for (estimator, parameter, metric), rows in groupby(
+            sorted(shown.to_pylist(), key=key), key=key
+        ):
+            pooled = self.estimators[estimator].metrics.setdefault(
+                (size, parameter, metric), Pooled(pooling.SHOWN[metric])
+            )
+            pooled.add(list(rows))
 
     def add_calibration(self, verdicts: pa.Table) -> None:
         """Count the verdict on one design and estimator, rows of calibration.parquet.
@@ -115,7 +127,8 @@ class Totals:
             total = self.estimators[row["estimator"]]
             few = total.fewest_ranked or row["replicates"]
             total.fewest_ranked = min(few, row["replicates"])
-            total.verdicts[row["design"]] = row["verdict"] == "passed"
+            total.verdicts[row["design"]] = row["verdict"]
+            total.reason = total.reason or row["reason"] or ""
 
     def text(self, study: str, designs: int) -> str:
         """Write the summary.
@@ -131,8 +144,8 @@ class Totals:
         -------
         str
             A line per table; the share of fits that converged; what the data do not
-            determine; verdicts on calibration; a row per estimator and parameter with
-            metrics pooled over designs and levels, each with equal weight.
+            determine; verdicts on calibration; and by size of the designs, a row per
+            estimator and parameter with metrics averaged over designs and levels.
         """
         lines = [*self._tables(study, designs), "", *self._convergence()]
         for part in (self._identification(), self._calibration()):
@@ -168,6 +181,24 @@ class Totals:
             )
             if total.failed:
                 lines.append(f"  the first of them failed with {total.first_error}")
+            if total.criteria:
+                missed = ", ".join(
+                    f"{name} ({count:,})"
+                    for name, count in total.criteria.most_common()
+                )
+                lines.append(f"  criteria that were missed, by fits: {missed}")
+            if total.remarked:
+                lines.append(
+                    f"  {_count(total.remarked, 'fit')} with a remark: "
+                    f"{total.first_remark}"
+                )
+            lines += _first(
+                [
+                    f"  a stated prior conflicts with the data of {design}: {text}"
+                    for design, text in total.conflicts.items()
+                ],
+                "designs, see prior_conflict in fits.parquet",
+            )
         return lines
 
     def _identification(self) -> list[str]:
@@ -195,58 +226,91 @@ class Totals:
     def _calibration(self) -> list[str]:
         lines = []
         for name, total in self.estimators.items():
-            if not total.verdicts:
-                continue
-            line = (
-                f"Calibration of {name}: {sum(total.verdicts.values()):,} of "
-                f"{_count(len(total.verdicts), 'design')} passed"
-            )
-            if total.fewest_ranked < calibration.ENOUGH:
-                line += (
-                    f"; with {_count(total.fewest_ranked, 'replicate')} only gross "
-                    f"errors show, {calibration.ENOUGH} are recommended"
-                )
-            if not all(total.verdicts.values()):
-                line += (
-                    f"; by chance {calibration.LEVEL:.0%} of the designs of a sound "
-                    "estimator fail"
-                )
-            lines.append(line + ".")
+            tested = [
+                design
+                for design, verdict in total.verdicts.items()
+                if verdict != calibration.NOT_TESTABLE
+            ]
             failed = [
                 f"  failed: {design}"
-                for design, passed in total.verdicts.items()
-                if not passed
+                for design in tested
+                if total.verdicts[design] == calibration.FAILED
             ]
-            lines += _first(failed, "designs, see calibration.parquet")
+            silent = len(total.verdicts) - len(tested)
+            if tested:
+                line = (
+                    f"Calibration of {name}: {len(tested) - len(failed):,} of "
+                    f"{_count(len(tested), 'design')} passed"
+                )
+                if total.fewest_ranked < calibration.ENOUGH:
+                    line += (
+                        f"; with {_count(total.fewest_ranked, 'replicate')} only gross "
+                        f"errors show, {calibration.ENOUGH} are recommended"
+                    )
+                if failed:
+                    line += (
+                        f"; by chance {calibration.LEVEL:.0%} of the designs of a "
+                        "sound estimator fail"
+                    )
+                lines += [line + ".", *_first(failed, _MORE_VERDICTS)]
+            if silent:
+                lines.append(
+                    f"Calibration of {name}: {_count(silent, 'design')} not testable: "
+                    f"{total.reason}."
+                )
         return lines
 
     def _recovery(self) -> list[str]:
-        lines = [
-            "Pooled over designs and levels, all fits:",
-            f"{'estimator':<22}{'parameter':<20}{'RMSE':>9}{'/ bound':>9}"
-            f"{'95 % coverage':>15}",
-        ]
-        for name, total in self.estimators.items():
-            label = name
-            for parameter in estimands.PARAMETERS:
-                squares, ratios, covered = (
-                    total.metrics[parameter, metric] for metric in SHOWN
-                )
-                if not squares.count:
-                    continue
-                starred = parameter == "sigma" and self.sigma_unidentified
-                mark = " *" if starred else ""
-                lines.append(
-                    f"{label:<22}{parameter + mark:<20}"
-                    f"{math.sqrt(squares.total / squares.count):>9.3f}"
-                    f"{ratios.shown('.2f'):>9}{covered.shown('.1%'):>15}"
-                )
-                label = ""
+        lines = []
+        for size in sorted(self.sizes):
+            lines += [
+                f"{pooling.named(size)} rows per contributor, "
+                f"{_count(self.sizes[size], 'design')}:",
+                f"{'estimator':<20}{'parameter':<19}{'/ bound':>8}{'/ total':>8}"
+                f"{'width':>8}{'95 % coverage':>23}{'worst':>13}{'top':>7}",
+            ]
+            for name, total in self.estimators.items():
+                lines += self._of_class(name, total, size)
+            lines.append("")
         return [
             *lines,
-            "/ bound: RMSE over the smallest that unbiased estimates can have "
-            "(fixed truths only).",
+            "Means over designs and levels, on the data sets that all estimators "
+            "fitted.",
+            "/ bound: root mean squared error over the smallest that unbiased "
+            "estimates can have; below 1,",
+            "priors or bounds help. / total: over the total standard deviation, for "
+            "variances the total variance.",
+            "width: mean width of the 95 % intervals, in the same unit. 95 % coverage: "
+            "with its Monte-Carlo interval;",
+            "worst: that of the worst contributor (level/contributor), where it is the "
+            "same in all replicates.",
+            "top: how often the largest of a level is named. "
+            f"{pooling.CARRIED} one replicate carries more than a fifth of it.",
         ]
+
+    def _of_class(self, name: str, total: OfEstimator, size: int) -> list[str]:
+        lines = []
+        for parameter in estimands.PARAMETERS:
+            bound, error, width, covered, top = (
+                total.metrics.get(
+                    (size, parameter, metric), Pooled(pooling.SHOWN[metric])
+                )
+                for metric in pooling.SHOWN
+            )
+            if not error.count:
+                continue
+            starred = parameter == "sigma" and self.sigma_unidentified
+            label = parameter + " *" * starred
+            lines.append(
+                f"{name:<20}{label:<19}{bound.mean('.2f'):>8}{error.mean('.3f'):>8}"
+                f"{width.mean('.3f'):>8}{covered.share():>23}{covered.least():>13}"
+                f"{top.mean('.0%'):>7}".rstrip()
+            )
+            name = ""
+        return lines
+
+
+_MORE_VERDICTS = "designs, see calibration.parquet"
 
 
 def _first(lines: list[str], rest: str) -> list[str]:

@@ -3,11 +3,11 @@ FIGURES = {
     "truth": "truth against estimate",
     "error": "error by design",
     "coverage": "coverage by design",
+    "width": "width of intervals by design",
     "efficiency": "error over the Cramér-Rao bound",
+    "ranking": "how often the largest is named",
     "calibration": "ranks of truths among draws",
 }
-if not STUDY.with_fixed_truth:
-    del FIGURES["efficiency"]
 if not (STUDY.with_drawn_truth and SAMPLERS):
     del FIGURES["calibration"]
 
