@@ -8,6 +8,8 @@ the level) and ``total_variance`` (the sum over levels of the mean of sigma**2).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,12 @@ from numpy.typing import NDArray
 from summands.levels import Levels
 
 PARAMETERS = ("intercept", "mu", "sigma", "variance_contrast", "total_variance")
+
+# Upper end of the central 95 % of a standard normal distribution.
+NORMAL_95 = NormalDist().inv_cdf(0.975)
+
+# Draws that tell the width of a distribution to about 1 %.
+PRIOR_DRAWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -104,42 +112,48 @@ def weights(levels: Levels) -> NDArray[np.float64]:
     )
 
 
-def prior_sd(
-    levels: Levels,
-    intercept_sd: float,
-    mu_sd: float,
-    log_sigma_mean: float,
-    log_sigma_sd: float,
+def prior_spread(
+    levels: Levels, intercept_sd: float, mu_sd: float, log_sigma_sd: float
 ) -> NDArray[np.float64]:
-    """Compute the standard deviation of every quantity in the prior, shape (P,).
+    """Compute how far every quantity spreads in the prior, shape (P,).
 
-    sigma is log-normal, and so is its square, with twice the mean and standard
-    deviation of the logarithm; contrasts keep 1 - 1/m of the variance, means of m
-    contributors 1/m.
+    The standard deviation of intercept and mu, of which contrasts of m contributors
+    keep 1 - 1/m of the variance. The width of the central 95 % of the logarithm of
+    sigma and total_variance, as variances of log-normal numbers are those of their
+    tails. NaN for variance_contrast, which has neither.
 
     Parameters
     ----------
     levels : Levels
-    intercept_sd, mu_sd, log_sigma_mean, log_sigma_sd : float
-        See `summands.fitting.Problem`.
+    intercept_sd, mu_sd, log_sigma_sd : float
+        See `summands.design.Design`.
     """
-    size = np.asarray(levels.sizes, dtype=float)
-    kept = np.sqrt(1.0 - 1.0 / size)[levels.level]
-
-    def spread(mean: float, sd: float) -> float:
-        return float(np.sqrt(np.expm1(sd**2)) * np.exp(mean + 0.5 * sd**2))
-
-    sigma = spread(log_sigma_mean, log_sigma_sd)
-    variance = spread(2.0 * log_sigma_mean, 2.0 * log_sigma_sd)
+    kept = np.sqrt(1.0 - 1.0 / np.asarray(levels.sizes))[levels.level]
     return np.concatenate(
         [
             [intercept_sd],
             mu_sd * kept,
-            np.full(levels.contributors, sigma),
-            variance * kept,
-            [variance * np.sqrt((1.0 / size).sum())],
+            np.full(levels.contributors, 2.0 * NORMAL_95 * log_sigma_sd),
+            np.full(levels.contributors, np.nan),
+            [_log_total_width(tuple(sorted(levels.sizes)), log_sigma_sd)],
         ]
     )
+
+
+@cache
+def _log_total_width(sizes: tuple[int, ...], log_sigma_sd: float) -> float:
+    """Width of the central 95 % of the logarithm of total_variance in the prior.
+
+    By simulation: sums of log-normal numbers have no quantiles in closed form. That of
+    a seed of its own, so that it is always the same.
+    """
+    rng = np.random.default_rng(0)
+    total = np.zeros(PRIOR_DRAWS)
+    for size in sizes:
+        for _ in range(size):
+            total += np.exp(2.0 * log_sigma_sd * rng.normal(size=PRIOR_DRAWS)) / size
+    lower, upper = np.quantile(np.log(total), [0.025, 0.975])
+    return float(upper - lower)
 
 
 def linear(

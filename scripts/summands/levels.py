@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+
+# Contrasts below this share of the level's largest value are rounding: that value, its
+# square if it is a variance given by its root, and the mean are each rounded.
+ROUNDING = 8 * np.finfo(float).eps
 
 
 @dataclass(frozen=True)
@@ -88,3 +93,27 @@ class Levels:
         ndarray, shape (..., K)
         """
         return values - self.level_means(values)[..., self.level]
+
+    def contrasts(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Subtract the level's mean from true values; what is only rounding is 0.
+
+        Equal values, and a value in the middle of the others, differ from a mean
+        that is rounded: a truth of zero would get a sign. Means are rounded once, so
+        that this does not grow with the number of contributors.
+
+        Parameters
+        ----------
+        values : ndarray, shape (K,)
+
+        Returns
+        -------
+        ndarray, shape (K,)
+        """
+        parts = np.split(values, self.offsets[1:])
+        return np.concatenate([_contrasts(part) for part in parts])
+
+
+def _contrasts(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    difference = values - math.fsum(values) / len(values)
+    negligible = np.abs(difference) <= ROUNDING * np.abs(values).max()
+    return np.where(negligible, 0.0, difference)

@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 def draws_crps(
     ordered: NDArray[np.float64], truth: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Continuous ranked probability score of an empirical distribution.
+    """Continuous ranked probability score of the distribution that draws are from.
 
     E|X - y| - 1/2 E|X - X'| (Gneiting and Raftery 2007, JASA 102:359, equation 21),
-    with both means over the draws.
+    with the second mean over pairs of different draws: the fair score, whose mean does
+    not depend on the number of draws (Ferro 2014, QJRMS 140:1917). It may be below
+    zero.
 
     Parameters
     ----------
     ordered : ndarray, shape (P, N)
-        Draws in ascending order.
+        Draws in ascending order, two or more.
     truth : ndarray, shape (P,)
 
     Returns
@@ -27,8 +29,8 @@ def draws_crps(
         In the unit of the quantity; less is better.
     """
     count = ordered.shape[1]
-    # The mean of |x_i - x_j| over all pairs, from the ranks.
-    factor = (2.0 * np.arange(1, count + 1) - count - 1) / count**2
+    # Half the mean of |x_i - x_j| over all pairs, from the ranks.
+    factor = (2.0 * np.arange(1, count + 1) - count - 1) / (count * (count - 1))
     distance = np.abs(ordered - truth[:, None]).mean(axis=1)
     return distance - ordered @ factor
 

@@ -79,7 +79,7 @@ def draw_truth(design: Design, seed: int, replicate: int) -> Truth:
         given = np.array([pair for level in design.coefficients for pair in level])
         mu, sigma = given[:, 0], given[:, 1]
         intercept = float(levels.level_means(mu).sum())
-        return Truth(intercept, levels.centre(mu), sigma)
+        return Truth(intercept, levels.contrasts(mu), sigma)
     stream = replicate if design.truth == "drawn" else None
     rng = seeds.generator(seed, design, stream, "coefficients")
     mu = rng.normal(design.mu_mean, design.mu_sd, levels.contributors)
@@ -88,7 +88,7 @@ def draw_truth(design: Design, seed: int, replicate: int) -> Truth:
     )
     # Normal(0, 0) is 0, and comes last: coefficients do not depend on it.
     intercept = float(rng.normal(0.0, design.intercept_sd))
-    return Truth(intercept, levels.centre(mu), sigma)
+    return Truth(intercept, levels.contrasts(mu), sigma)
 
 
 def draw_blocks(

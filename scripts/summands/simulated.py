@@ -138,6 +138,8 @@ def truth_table(
     replicate : int
     """
     values = estimands.evaluate(levels, truth.intercept, truth.mu, truth.sigma)
+    contrasts = estimands.index(levels).where("variance_contrast")
+    values[contrasts] = levels.contrasts(truth.sigma**2)
     return pa.table(
         _whose(design, replicate, len(values))
         | names_columns(levels)

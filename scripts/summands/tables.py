@@ -112,11 +112,48 @@ RECOVERY = _schema(
     ("estimator", pa.string(), "name of the estimator"),
     ("parameter", pa.string(), "as in estimates.parquet"),
     ("level", pa.int32(), "level, or null"),
+    (
+        "contributor",
+        pa.int32(),
+        "contributor within the level, where the truth is fixed; null: all "
+        "contributors of the level, or none",
+    ),
     ("metric", pa.string(), "name of the metric"),
-    ("value", pa.float64(), "its value, pooled over the contributors of the level"),
-    ("mcse", pa.float64(), "its Monte-Carlo standard error"),
+    ("value", pa.float64(), "its value"),
+    (
+        "mcse",
+        pa.float64(),
+        "its Monte-Carlo standard error (jackknife over replicates); null for a "
+        "single replicate, and for a share of exactly 0 or 1",
+    ),
+    (
+        "lower",
+        pa.float64(),
+        "lower end of its 95 % Monte-Carlo interval (Wilson's for shares); null for a "
+        "single replicate",
+    ),
+    ("upper", pa.float64(), "upper end of that interval"),
+    (
+        "largest_share",
+        pa.float64(),
+        "share of the largest replicate in the metric's sum: above 0.2 the value is "
+        "that of one replicate; null for shares such as coverage",
+    ),
+    (
+        "worst",
+        pa.float64(),
+        "worst value of a contributor of the level (errors: the largest; biases: the "
+        "largest without its sign; coverage: the farthest from the nominal; rates of "
+        "success: the smallest); null where the truth is drawn, and for levels of one",
+    ),
+    ("worst_contributor", pa.int32(), "the contributor that has it"),
     ("replicates", pa.int32(), "replicates that it rests on"),
-    ("gate", pa.string(), "all fits, or the converged ones"),
+    (
+        "gate",
+        pa.string(),
+        "all: every fit; converged: those that converged; common: replicates that all "
+        "estimators of the study fitted, of those that give the parameter at all",
+    ),
 )
 
 CALIBRATION = _schema(

@@ -314,12 +314,29 @@ def test_scores_of_draws_and_of_normals_are_integrals():
         draws = np.sort(rng.gamma(2.0, 1.0, 300))
         share = np.searchsorted(draws, x, side="right") / 300
         expected = ((share - heaviside) ** 2).sum() * step
+        # The integral pairs draws with themselves, as the fair score does not.
+        pairs = np.abs(draws[:, None] - draws).sum() / 2
+        expected -= pairs / (300 * 299) - pairs / 300**2
         found = scores.draws_crps(draws[None, :], np.array([truth]))
         assert found[0] == pytest.approx(expected, rel=1e-3)
     without_spread = scores.normal_crps(np.array([2.0]), np.zeros(1), np.array([5.0]))
     assert without_spread == pytest.approx([3.0])
     unknown = np.array([np.nan])
     assert np.isnan(scores.normal_crps(unknown, unknown, np.ones(1))).all()
+
+
+def test_the_score_of_draws_does_not_depend_on_how_many_they_are():
+    """On average it is that of the distribution which they are from."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=40_000)
+    zero, one = np.zeros_like(truth), np.ones_like(truth)
+    expected = scores.normal_crps(zero, one, truth).mean()
+    for count in (2, 5, 20):
+        draws = np.sort(rng.normal(size=(len(truth), count)), axis=1)
+        score = scores.draws_crps(draws, truth)
+        error = score.std() / np.sqrt(len(score))
+        assert score.mean() == pytest.approx(expected, abs=4 * error)
+        assert error < 0.01
 
 
 def test_scores_and_sets_reach_every_estimator_that_can_have_them():

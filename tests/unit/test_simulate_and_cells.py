@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from summands import cells as cells_module
-from summands import simulate
+from summands import estimands, simulate, simulated
 from summands.cells import Cells, collapse, collapse_blocks
 from summands.design import Design
 from summands.levels import Levels
@@ -120,6 +120,26 @@ def test_given_means_are_centred_into_the_intercept():
     assert truth.intercept == 1.0
     assert truth.mu.tolist() == [0.0, -1.0, -1.0, -1.0, 3.0]
     assert truth.sigma.tolist() == [5.0, 1.0, 1.0, 1.0, 2.0]
+
+
+def test_truths_that_are_equal_differ_by_nothing():
+    """However they are given, or drawn from a prior without a spread."""
+    means = (0.1, 0.2, 0.3)
+    given_ = (((0.0, 1.0),), tuple((mean + 1e6, 0.3) for mean in means))
+    levels = Levels.of([1, 3])
+    given_truth = Design(levels, 10, truth="fixed", coefficients=given_, name="d")
+    equal = Design(levels, 10, mu_mean=0.1, mu_sd=0.0, log_sigma_sd=0.0)
+    names = estimands.index(levels)
+    contrasts = names.where("variance_contrast")
+    for design in (given_truth, equal):
+        truth = simulate.draw_truth(design, 1, 0)
+        bound = np.ones(len(names.parameter))
+        table = simulated.truth_table(levels, truth, bound, "d", 0)
+        values = table["truth"].to_numpy()
+        assert (values[names.where("mu")] == truth.mu).all()
+        assert not values[contrasts].any()
+        assert truth.mu[2] == 0
+        assert (truth.mu[1] == 0) == (design is equal)
 
 
 def test_drawn_scales_are_those_of_the_design():
