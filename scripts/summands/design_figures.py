@@ -290,8 +290,8 @@ def _curve(
         markerfacecolor=face,
     )
     if not hollow and np.isfinite(worst).any():
-        of_worst = [
-            back(np.nanmean(worst[step])) if np.isfinite(worst[step]).any() else np.nan
-            for step in steps
-        ]
+        known = [step[np.isfinite(worst[step])] for step in steps]
+        of_worst = np.array(
+            [back(worst[step].mean()) if len(step) else np.nan for step in known]
+        )
         axis.plot(place, of_worst, "x:", color=colour, markersize=4, linewidth=0.8)

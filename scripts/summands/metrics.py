@@ -174,6 +174,16 @@ def width_95(sample: Sample) -> Statistic:
     return Sums((sample.upper_95 - sample.lower_95)[None], montecarlo.mean)
 
 
+@metric(POSITIVE, largest, needs=NEEDS_95)
+def width_95_over_total(sample: Sample) -> Statistic:
+    """Mean of width / true total variance of the same replicate, of 95 % intervals.
+
+    As in `rmse_over_total`. Without a unit.
+    """
+    width = sample.upper_95 - sample.lower_95
+    return Sums((width / sample.scale[:, None])[None], montecarlo.mean)
+
+
 @metric(POSITIVE, largest, needs=NEEDS_50)
 def interval_score_50(sample: Sample) -> Statistic:
     """Mean interval score of the central 50 % intervals, in the quantity's unit."""

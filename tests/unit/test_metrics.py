@@ -101,6 +101,9 @@ BY_DEFINITION = {
     ),
     metrics.coverage_95: lambda s: held(s).mean(),
     metrics.width_95: lambda s: (s.upper_95 - s.lower_95).mean(),
+    metrics.width_95_over_total: lambda s: (
+        (s.upper_95 - s.lower_95).T / s.scale
+    ).mean(),
     metrics.interval_score_95: interval_score,
     metrics.crps: lambda s: s.crps.mean(),
     metrics.contraction: lambda s: (1 - (s.sd / s.prior_spread) ** 2).mean(),
@@ -377,6 +380,7 @@ def test_scale_free_errors_have_no_unit(unit):
     for metric in (
         metrics.rmse_over_bound,
         metrics.rmse_over_total,
+        metrics.width_95_over_total,
         metrics.rmse_log,
         metrics.contraction,
         metrics.z_rms,

@@ -2,6 +2,7 @@ import dataclasses
 
 import arviz as az
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -9,8 +10,11 @@ import xarray as xr
 
 from summands import (
     calibration,
+    design_figures,
     estimands,
     figures,
+    plotting,
+    pooling,
     posterior,
     recovery,
     summary,
@@ -107,6 +111,12 @@ def study_tables(names=("one", "two"), estimators=("full", "partial"), replicate
                 fit.identified = ~index.where("sigma")
                 if number == 0:
                     fit.identified &= ~index.where("mu")
+                    fit.criterion = "min_ess_bulk 100 < 400"
+                    if estimator == "full" and name == names[0]:
+                        fit.criterion += "; divergences 3"
+                        fit.prior_conflict = "too far"
+                if number == 1 and estimator == "full":
+                    fit.remark = "it rests on a point"
                 fit.estimate = truth[number] + rng.normal(0, 0.1, SIZE)
                 fit.sd = np.full(SIZE, 0.1)
                 fit.lower_50, fit.upper_50 = fit.estimate - 0.07, fit.estimate + 0.07
@@ -132,7 +142,7 @@ def study_tables(names=("one", "two"), estimators=("full", "partial"), replicate
             for kind, table in zip(KINDS, (*pair, tested), strict=False):
                 parts[kind].append(table)
         metrics = recovery.recovery(name, design, gathered)
-        totals.add_metrics(metrics)
+        totals.add_metrics(design, metrics)
         parts["recovery"].append(metrics)
     whole = {kind: pa.concat_tables(made) for kind, made in parts.items()}
     return whole, totals
@@ -215,14 +225,72 @@ def test_the_summary_counts_everything():
     assert "sigma *" in text
     assert "one: in 1 data set some contributors have no rows" in text
     assert "Calibration of full: 1 of 1 design passed; with 5 replicates only" in text
+    assert (
+        "criteria that were missed, by fits: min_ess_bulk (2), divergences (1)" in text
+    )
+    assert "2 fits with a remark: it rests on a point" in text
+    assert (
+        "a stated prior conflicts with the data of one: in 1 data set, too far" in text
+    )
+    # 100 rows of three contributors.
+    assert "30 to 100 rows per contributor, 2 designs:" in lines
     frame = whole["recovery"].to_pandas()
     chosen = frame.query(
-        "gate == 'all' and estimator == 'full' and parameter == 'intercept'"
+        "gate == 'common' and estimator == 'full' and parameter == 'intercept'"
     )
-    rmse = np.sqrt((chosen.query("metric == 'rmse'")["value"] ** 2).mean())
-    ratio = chosen.query("metric == 'rmse_over_bound'")["value"].mean()
+
+    def geometric(metric):
+        return np.exp(np.log(chosen.query("metric == @metric")["value"]).mean())
+
     line = next(line for line in lines if line.split()[:2] == ["full", "intercept"])
-    assert line.split()[2:4] == [f"{rmse:.3f}", f"{ratio:.2f}"]
+    bound, total, width, covered = line.split()[2:6]
+    assert bound.rstrip("~") == f"{geometric('rmse_over_bound'):.2f}"
+    assert total.rstrip("~") == f"{geometric('rmse_over_total'):.3f}"
+    assert width.rstrip("~") == f"{geometric('width_95_over_total'):.3f}"
+    share = chosen.query("metric == 'coverage_95'")["value"].mean()
+    assert covered == f"{share:.1%}"
+
+
+def recovered(value, **more):
+    """A row of recovery.parquet as the pooling reads it."""
+    return {
+        "value": value,
+        "lower": None,
+        "upper": None,
+        "largest_share": None,
+        "level": 1,
+        "worst": None,
+        "worst_contributor": None,
+    } | more
+
+
+def test_an_average_says_what_one_replicate_carries_and_who_is_worst():
+    ratio = pooling.Pooled(logarithmic=True)
+    ratio.add([recovered(1.0), recovered(4.0)])
+    assert ratio.mean(".2f") == "2.00"
+    ratio.add([recovered(8.0, largest_share=0.21)])
+    assert ratio.mean(".2f") == "4.00~"
+    share = pooling.Pooled(logarithmic=False)
+    assert share.share() == share.mean(".1f") == share.least() == "-"
+    share.add([recovered(0.9, lower=0.84, upper=0.94, worst=0.8, worst_contributor=3)])
+    share.add([recovered(1.0, lower=0.92, upper=1.0, worst=1.0, worst_contributor=0)])
+    # Half of the root of 0.06^2 + 0.08^2, and of 0.04^2 + 0.
+    assert share.share() == "95.0% (90.0 to 97.0)"
+    assert share.least() == "80.0% 1/3"
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        (60, "Up to 30"),
+        (62, "30 to 100"),
+        (2000, "300 to 1,000"),
+        (2002, "More than 1,000"),
+    ],
+)
+def test_designs_are_pooled_with_those_of_like_size(rows, named):
+    design = Design(Levels.of([1, 1]), rows)
+    assert pooling.named(pooling.size_class(design)) == named
 
 
 @pytest.mark.parametrize("designs", [["one"], [f"design_{n}" for n in range(60)]])
@@ -230,15 +298,8 @@ def test_figures_show_every_design_and_estimator(designs):
     whole, _ = study_tables(designs)
     frames = {name: table.to_pandas() for name, table in whole.items()}
     sizes = {name: 10.0 * (number + 1) for number, name in enumerate(designs)}
-    drawn = [
-        figures.truth_against_estimate(frames["estimates"], frames["fits"]),
-        figures.error_by_design(frames["recovery"], sizes),
-        figures.coverage_by_design(frames["recovery"], sizes),
-        figures.efficiency_by_design(frames["recovery"], sizes),
-    ]
-    for figure in drawn:
-        figure.canvas.draw()
-    scatter = drawn[0]
+    scatter = figures.truth_against_estimate(frames["estimates"], frames["fits"])
+    scatter.canvas.draw()
     shown = sum(
         len(collection.get_offsets())
         for axis in scatter.axes
@@ -249,28 +310,82 @@ def test_figures_show_every_design_and_estimator(designs):
         estimates["level"] == 0
     )
     assert shown == (~constant | (estimates["sd"] != 0)).sum()
-    for figure, metric in zip(drawn[1:3], ("rmse", "coverage_95"), strict=True):
-        assert_values_are_drawn(figure, frames["recovery"], metric, sizes)
+    for kind in design_figures.KINDS.values():
+        figure = design_figures.draw(frames["recovery"], sizes, kind)
+        figure.canvas.draw()
+        for metric in kind.metrics:
+            assert_values_are_drawn(figure, frames["recovery"], metric, sizes, kind)
 
 
-def assert_values_are_drawn(figure, recovery, metric, sizes):
-    """The intercept's values of the full estimator: each, or means of tenths."""
-    chosen = recovery.query(
-        "gate == 'all' and estimator == 'full' and parameter == 'intercept' "
-        "and metric == @metric"
-    )
+def assert_values_are_drawn(figure, recovery, metric, sizes, kind):
+    """Values of the full estimator in the first panel: each, or means of tenths."""
+    pooled = recovery.query("gate == 'common' and contributor.isna()")
+    first = plotting.present(pooled[pooled["metric"].isin(kind.metrics)])[0]
+    chosen = pooled[
+        (pooled["estimator"] == "full")
+        & (pooled["parameter"] == first)
+        & (pooled["metric"] == metric)
+    ]
     expected = chosen["value"].to_numpy()
-    few = len(sizes) <= figures.NAMED_DESIGNS
+    few = len(sizes) <= design_figures.NAMED_DESIGNS
     if not few:
-        tenths = expected.reshape(figures.STEPS, -1)
-        logarithmic = metric == "rmse"
-        expected = np.exp(np.log(tenths).mean(1)) if logarithmic else tenths.mean(1)
+        tenths = expected.reshape(design_figures.STEPS, -1)
+        expected = np.exp(np.log(tenths).mean(1)) if kind.log else tenths.mean(1)
     lines = [line.get_data()[0 if few else 1] for line in figure.axes[0].lines]
     assert any(
         len(line) == len(expected) and np.allclose(line, expected) for line in lines
     )
     text = figure.get_supxlabel()
     assert few or text == "rows per contributor (60 designs)"
+
+
+def test_a_figure_says_what_one_replicate_carries_and_who_is_worst():
+    kind = design_figures.KINDS["error"]
+    columns = {"gate": "common", "contributor": np.nan, "parameter": "mu"}
+    columns |= {"metric": kind.metrics[0], "estimator": "e", "lower": 0.5, "upper": 4.0}
+    frame = pd.DataFrame(
+        [
+            {"design": "a", "value": 1.0, "worst": 2.0, "largest_share": 0.1},
+            {"design": "a", "value": 4.0, "worst": 9.0, "largest_share": 0.3},
+            {"design": "b", "value": 3.0, "worst": np.nan, "largest_share": 0.1},
+        ]
+    ).assign(**columns)
+    made = design_figures.by_design(frame, kind).set_index("design")
+    assert made["value"].to_dict() == pytest.approx({"a": 2.0, "b": 3.0})
+    assert made["worst"]["a"] == pytest.approx(9.0)
+    assert made["carried"].to_dict() == {"a": True, "b": False}
+    # From 4 down to 0.5 is the longest way, and from 1 up to 4.
+    assert made["lower"]["a"] == pytest.approx(2.0 / 8.0)
+    assert made["upper"]["a"] == pytest.approx(2.0 * 4.0)
+    figure = design_figures.draw(frame, {"a": 1.0, "b": 2.0}, kind)
+    (legend,) = figure.legends
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert labels == ["e", "worst contributor", "carried by one replicate"]
+
+
+def test_one_estimate_gone_astray_flattens_no_panel():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=3000)
+    estimates = pd.DataFrame(
+        {
+            "design": "d",
+            "replicate": np.arange(3000),
+            "estimator": "e",
+            "parameter": "mu",
+            "truth": truth,
+            "estimate": truth + rng.normal(0, 0.1, 3000),
+            "sd": 0.1,
+        }
+    )
+    estimates.loc[7, "estimate"] = 1e6
+    fits = estimates[["design", "replicate", "estimator"]].assign(converged=True)
+    figure = figures.truth_against_estimate(estimates, fits)
+    (axis,) = figure.axes
+    assert axis.get_ylim()[1] < 6
+    assert "1 beyond the axis" in [text.get_text() for text in axis.texts]
+    # What there is none of has no place in the legend.
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["converged"]
 
 
 def test_the_figure_of_ranks_has_a_line_a_quantity_and_their_band():
@@ -292,9 +407,10 @@ def test_figures_of_a_study_where_everything_failed():
     sizes = {"one": 10.0}
     for figure in (
         figures.truth_against_estimate(frames["estimates"], frames["fits"]),
-        figures.error_by_design(frames["recovery"], sizes),
-        figures.coverage_by_design(frames["recovery"], sizes),
-        figures.efficiency_by_design(frames["recovery"], sizes),
+        *(
+            design_figures.draw(frames["recovery"], sizes, kind)
+            for kind in design_figures.KINDS.values()
+        ),
         figures.ranks_by_design({}, 0.01),
     ):
         (words,) = [text.get_text() for text in figure.texts]
