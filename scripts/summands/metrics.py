@@ -97,13 +97,11 @@ def rmse_over_total(sample: Sample) -> Statistic:
 
 
 @metric(POSITIVE, largest, needs=("estimate", "logarithm"))
-def rmse_log(sample: Sample) -> Statistic | None:
+def rmse_log(sample: Sample) -> Statistic:
     """Root mean square of log(estimate / truth), of sigma and total_variance.
 
     It rests on the replicates whose estimates are positive. Without a unit.
     """
-    if not sample.positive:
-        return None
     return _root_mean_square(np.log(sample.estimate / sample.truth))
 
 

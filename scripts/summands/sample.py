@@ -95,14 +95,15 @@ class Sample:
         Parameters
         ----------
         name : str
-            One of `COLUMNS`, or "logarithm", of estimate and truth.
+            One of `COLUMNS`, or "logarithm", which estimates and truths of positive
+            quantities have.
 
         Returns
         -------
         ndarray of bool, shape (R,)
         """
         if name == "logarithm":
-            known = (self.estimate > 0) & (self.truth > 0)
+            known = (self.estimate > 0) & (self.truth > 0) & self.positive
         else:
             known = np.isfinite(getattr(self, name))
         return known.all(axis=1)

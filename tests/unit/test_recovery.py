@@ -105,6 +105,24 @@ def test_each_regime_has_its_own_metrics():
         assert names == listed["both"] | listed[regime]
 
 
+def test_errors_are_over_the_total_variance_in_their_own_unit():
+    estimates, fits = study_of(["good"] * 12, noise=0.3)
+    table = recovery.recovery("d", DRAWN, {"e": (estimates, fits)})
+    frame = estimates.to_pandas()
+    total = frame[frame["parameter"] == "total_variance"].set_index("replicate")
+    power = {"variance_contrast": 1, "total_variance": 1}
+    rows = found(table, metric="rmse_over_total", gate="all")
+    assert {row["parameter"] for row in rows} == set(frame["parameter"])
+    for row in rows:
+        part = frame[frame["parameter"] == row["parameter"]]
+        part = part[part["level"].isna() | (part["level"] == row["level"])]
+        scale = part["replicate"].map(total["truth"]) ** power.get(
+            row["parameter"], 0.5
+        )
+        squares = ((part["estimate"] - part["truth"]) / scale) ** 2
+        assert row["value"] == pytest.approx(np.sqrt(squares.mean()))
+
+
 def test_a_prior_is_asked_for_only_where_truths_are_drawn():
     """Named designs may have priors that follow each data set."""
     named = Design(
