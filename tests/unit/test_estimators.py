@@ -255,6 +255,137 @@ def test_prediction_errors_of_the_mixed_model_are_those_of_repetition():
     )
 
 
+@settings(deadline=None, max_examples=15)
+@given(
+    st.lists(st.integers(2, 4), min_size=1, max_size=3),
+    st.integers(30, 60),
+    st.integers(0, 10**6),
+    st.booleans(),
+)
+def test_what_estimated_components_add_is_that_of_dense_matrices(
+    sizes, count, seed, boundary
+):
+    """g3 = sum_ij cov(phi)_ij dL_i V dL_j' for predictions L(phi) x, by differences.
+
+    With matrices of rows by rows throughout, and the residual variance among the
+    components: Harville's (1977) information tr(P V_i P V_j) / 2.
+    """
+    _, rows, cells = data_set(sizes, count, seed)
+    rng = np.random.default_rng(seed)
+    theta = rng.lognormal(-0.5, 0.7, len(sizes))
+    if boundary:
+        theta[rng.integers(len(sizes))] = 0.0
+    residual = rng.lognormal()
+    z, ones = indicators_of(rows), np.ones((count, 1))
+    of_level = np.repeat(np.arange(len(sizes)), sizes)
+    parts = [z[:, of_level == j] @ z[:, of_level == j].T for j in range(len(sizes))]
+    parts.append(np.eye(count))
+
+    def matrices(phi):
+        """V, P and L, which takes values to the intercept and the effects."""
+        v = sum(amount * part for amount, part in zip(phi, parts, strict=True))
+        inverse = np.linalg.inv(v)
+        gls = ones.T @ inverse / (ones.T @ inverse @ ones)
+        p = inverse - inverse @ ones @ gls
+        return v, p, np.vstack([gls, phi[:-1][of_level][:, None] * z.T @ p])
+
+    phi = np.append(theta**2, 1.0) * residual
+    v, p, _ = matrices(phi)
+    known = 0.5 * np.array([[np.trace(p @ a @ p @ b) for a in parts] for b in parts])
+    covariance = np.linalg.inv(known)
+    step = 1e-5 * residual
+    slopes = [
+        (matrices(phi + change)[2] - matrices(phi - change)[2]) / (2.0 * step)
+        for change in step * np.eye(len(phi))
+    ]
+    expected = sum(
+        covariance[i, j] * slopes[i] @ v @ slopes[j].T
+        for i in range(len(phi))
+        for j in range(len(phi))
+    )
+    profile = homoscedastic.Profile(cells)
+    found, of_residual = profile.second_order(theta, residual)
+    scale = np.abs(expected).max()
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-6 * scale)
+    assert of_residual == pytest.approx(covariance[-1, -1], rel=1e-6)
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.3, 2.0, 400.0])
+@pytest.mark.parametrize(("groups", "size"), [(2, 8), (5, 3), (300, 4)])
+def test_what_an_estimated_component_adds_to_one_balanced_way(groups, size, theta):
+    """Prasad and Rao's (1990) g3 for m groups of n, shrunk by w = n t2 / (1 + n t2).
+
+    (dw / dt2)^2 var(t2) var(mean of a group), where t2 = (F - 1) / n for the ratio F
+    of mean squares, with variance (1 + n t2)^2 (2 / (m - 1) + 2 / (N - m)) / n^2.
+    """
+    levels = Levels.of([1, groups])
+    picked = np.repeat(np.arange(groups), size)
+    value = np.random.default_rng(0).normal(size=groups * size)
+    rows = simulate.Rows(levels, value, (np.zeros_like(picked), picked))
+    profile = homoscedastic.Profile(collapse(rows))
+    found, of_residual = profile.second_order(np.array([theta]), 1.7)
+    within = groups * (size - 1)
+    added = 2.0 / (groups - 1) + 2.0 / within
+    added *= (1 - 1 / groups) * 1.7 / (size * (1 + size * theta**2))
+    # Next to the error of known components, which is up to 1.7 / size.
+    assert np.diag(found)[1:] == pytest.approx(
+        np.full(groups, added), rel=1e-4, abs=1e-5 * 1.7 / size
+    )
+    assert found[0] == pytest.approx(np.zeros(groups + 1), abs=1e-5 * 1.7 / size)
+    assert of_residual == pytest.approx(2.0 * 1.7**2 / within, rel=1e-6)
+
+
+def mean_intervals(sizes, rows, replicates, log_sigma_sd):
+    """Standardised errors of mu, and whether a scale of the data set collapsed."""
+    design = Design(Levels.of(sizes), rows, log_sigma_sd=log_sigma_sd)
+    names = estimands.index(design.levels)
+    mu = names.where("mu") & ~estimands.constant(design.levels)
+    errors, collapsed = [], []
+    for replicate in range(replicates):
+        truth = simulate.draw_truth(design, 5, replicate)
+        cells = collapse(simulate.draw_rows(design, truth, 5, replicate))
+        point = point_of(homoscedastic, design, cells)
+        true = estimands.evaluate(design.levels, truth.intercept, truth.mu, truth.sigma)
+        errors.append((point.estimate[mu] - true[mu]) / point.sd[mu])
+        collapsed.append((np.abs(point.estimate[mu]) < 1e-6).any())
+    return np.abs(errors), np.array(collapsed)
+
+
+@pytest.mark.parametrize("sizes", [[1, 2], [1, 4]])
+def test_intervals_hold_the_truth_where_a_scale_collapses(sizes):
+    errors, collapsed = mean_intervals(sizes, 20, 250, 1e-9)
+    assert collapsed.sum() > 25
+    # Quantiles are normal ones, so that few rows fall a little short.
+    assert 0.90 < (errors < 1.96).mean() < 0.98
+    assert (errors[collapsed] < 1.96).mean() > 0.85
+
+
+def test_no_prediction_is_worse_known_than_by_least_squares():
+    """Nor better than with components that are known."""
+    for seed in range(20):
+        design, _, cells = data_set([2, 2, 5], 25, seed)
+        point = point_of(homoscedastic, design, cells)
+        of_means = information.standard_errors(
+            cells, np.full(9, point.estimate[-1] / 3.0)
+        )[:10]
+        known = ~np.isnan(of_means)
+        assert (point.sd[:10][known] <= of_means[known] * (1 + 1e-9)).all()
+        assert (point.sd[:10] > 0.2 * of_means)[known].all()
+
+
+def test_components_without_information_leave_no_made_up_errors():
+    """All rows of one contributor: its level's scale, and the mean of both, is open."""
+    levels = Levels.of([1, 2])
+    picked = np.zeros(30, dtype=int)
+    value = np.random.default_rng(1).normal(size=30)
+    cells = collapse(simulate.Rows(levels, value, (picked, picked)))
+    point = point_of(homoscedastic, Design(levels, 30), cells)
+    names = estimands.index(levels)
+    assert np.isnan(point.sd[names.where("intercept")]).all()
+    assert point.sd[names.where("mu")][0] == 0.0
+    assert np.isnan(point.sd[names.where("mu")][1:]).all()
+
+
 @pytest.mark.parametrize("module", [least_squares, maximum_likelihood, homoscedastic])
 def test_values_shifted_and_scaled_shift_and_scale_the_estimates(module):
     design, rows, cells = data_set([1, 2, 4], 800)
