@@ -302,9 +302,9 @@ def _least_squares_errors(cells: Cells, residual: float) -> Array:
     NaN where a quantity is not identified, or the rows leave no residuals.
     """
     levels = cells.levels
-    basis, _ = information.row_space(cells)
+    basis, null = information.row_space(cells)
     noise = np.full(len(cells.n), residual)
-    covariance = information.inverse(information.of_means(cells, noise), basis)
+    covariance = information.inverse(information.of_means(cells, noise), null)
     none = np.full(levels.contributors, np.nan)
     _, sd = estimands.linear(levels, none, covariance, none, None)
     lost = ~information.identified(cells) | (cells.n.sum() <= basis.shape[1])

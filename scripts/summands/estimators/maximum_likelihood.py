@@ -87,13 +87,13 @@ def estimate(
     levels = cells.levels
     members, k = cells.members, levels.contributors
     n = cells.n.astype(float)
-    basis, _ = information.row_space(cells)
+    _, null = information.row_space(cells)
     # Around their mean, so that values far from zero keep their digits.
     origin = np.average(cells.mean, weights=n)
 
     def regress(v: Array) -> tuple[Array, Array]:
         """Means, and mean squared residuals of cells, given the cells' variances."""
-        covariance = information.inverse(information.of_means(cells, v), basis)
+        covariance = information.inverse(information.of_means(cells, v), null)
         means = covariance @ information.sums(members, n / v * (cells.mean - origin), k)
         residual = cells.mean - origin - means[members].sum(axis=1)
         return means, cells.sum_of_squares / n + residual**2
