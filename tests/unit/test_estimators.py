@@ -1,12 +1,14 @@
 """The point estimators against independent computations on rows."""
 
+import itertools
+
 import numpy as np
 import pytest
 import scipy.optimize
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from summands import estimands, information, simulate
+from summands import estimands, fitting, information, simulate, tables
 from summands.cells import collapse
 from summands.design import Design
 from summands.estimators import (
@@ -155,8 +157,126 @@ def test_a_likelihood_without_a_maximum_is_refused():
         np.array([0.0, 1.0, 2.0, 5.0]),
         (np.zeros(4, dtype=int), np.array([0, 0, 0, 1])),
     )
-    with pytest.raises(ValueError, match="the likelihood has no maximum"):
+    with pytest.raises(ValueError, match=r"no maximum: .* only row of 0/0 \+ 1/1"):
         point_of(maximum_likelihood, Design(levels, 4), collapse(rows))
+
+
+def test_contributors_without_noise_are_the_reason_that_is_given():
+    """A hundred rows are not too few: those of two contributors are all equal."""
+    design = Design(
+        Levels.of([1, 2]),
+        100,
+        coefficients=(((0.0, 0.0),), ((1.0, 0.0), (-1.0, 1.0))),
+        name="noiseless",
+    )
+    truth = simulate.draw_truth(design, 0, 0)
+    cells = collapse(simulate.draw_rows(design, truth, 0, 0))
+    reason = rf"the {cells.n[0]} rows, which are equal, of 0/0 \+ 1/0 goes to zero"
+    with pytest.raises(ValueError, match=reason):
+        point_of(maximum_likelihood, design, cells)
+
+
+def fit_of(design, cells):
+    return fitting.fit(
+        maximum_likelihood.estimate,
+        cells,
+        Problem.of(design),
+        options_of(maximum_likelihood),
+        0,
+        progress=lambda line: None,
+    )
+
+
+def grows_without_bound(cells):
+    """Whether the likelihood does on a path where some variances go to zero together.
+
+    For every set of contributors: the best means along the path are those of least
+    squares weighted by 1 / v, whose limit fits the cells of the set as well as can be.
+    """
+    k = cells.levels.contributors
+    for chosen in itertools.product([False, True], repeat=k):
+        inside = np.array(chosen)[cells.members].all(axis=1)
+        if not inside.any():
+            continue
+        z = cells.indicators[inside] * np.sqrt(cells.n[inside])[:, None]
+        mean = cells.mean[inside] * np.sqrt(cells.n[inside])
+        left = mean - z @ np.linalg.lstsq(z, mean)[0]
+        if left @ left + cells.sum_of_squares[inside].sum() < 1e-20:
+            # -(n / 2) log v grows, and nothing holds it.
+            return True
+    return False
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.integers(1, 3), min_size=1, max_size=3),
+    st.integers(3, 25),
+    st.integers(0, 10**6),
+    st.booleans(),
+)
+def test_a_mode_that_is_no_maximum_is_remarked(sizes, count, seed, ties):
+    """Brute force over the ways to zero; with tied values, cells of rows alike too."""
+    design, rows, _ = data_set(sizes, count, seed)
+    value = np.round(rows.value) if ties else rows.value
+    cells = collapse(simulate.Rows(rows.levels, value, rows.contributors))
+    assume(np.ptp(value) > 0)
+    unbounded = grows_without_bound(cells)
+    fit = fit_of(design, cells)
+    if fit.error is not None:
+        assert "no maximum" in fit.error
+        assert unbounded
+        return
+    assert (fit.remark is not None) == unbounded
+    if fit.remark is not None:
+        lost = int((cells.sum_of_squares < 1e-20).sum())
+        assert f"no maximum: {lost} cell" in fit.remark
+
+
+@pytest.mark.parametrize("sizes", [[1, 2], [2, 2], [3]])
+def test_the_likelihood_grows_along_the_path_that_is_remarked(sizes):
+    """That cell fitted exactly, and the variances of its contributors to zero."""
+    levels = Levels.of(sizes)
+    rng = np.random.default_rng(0)
+    picked = np.stack([rng.integers(size, size=40) for size in sizes], axis=1)
+    alone = np.array([size - 1 for size in sizes])
+    picked = np.vstack([picked[(picked != alone).any(axis=1)], alone])
+    value = rng.normal(size=len(picked))
+    value[-1] = 4.0
+    cells = collapse(simulate.Rows(levels, value, tuple(picked.T)))
+    fit = fit_of(Design(levels, len(value)), cells)
+    if sizes != [2, 2]:
+        # The mean of a contributor's only row is that row: no mode is inside.
+        assert "the only row of 0/" in fit.error
+    else:
+        assert "1 cell of one row" in fit.remark
+    members = alone + levels.offsets
+    mu = np.zeros(levels.contributors)
+    mu[members[-1]] = value[-1]
+    reached = []
+    for least in 10.0 ** -np.arange(0.0, 80.0, 10.0):
+        variance = np.ones(levels.contributors)
+        variance[members] = least
+        reached.append(cells.log_likelihood(0.0, mu, variance))
+    # Half of log 10^10 for each step, once the others' variance is their own.
+    assert np.diff(reached)[1:] == pytest.approx(np.full(6, 5.0 * np.log(10.0)))
+
+
+def test_remarks_stand_in_the_table_of_fits():
+    design, rows, _ = data_set([2, 3], 200)
+    first, second = rows.contributors
+    whole = (first != 0) | (second != 0)
+    fits = []
+    for kept in (whole, whole | (np.cumsum(~whole) == 1)):
+        value = np.where(whole, rows.value, 20.0)
+        of_kept = simulate.Rows(rows.levels, value[kept], (first[kept], second[kept]))
+        fits.append(fit_of(design, collapse(of_kept)))
+    table = tables.fits("d", "ml", range(2), fits)
+    assert table["error"].to_pylist() == [None, None]
+    assert table["remark"].to_pylist() == [
+        None,
+        "the likelihood has no maximum: 1 cell of one row; this is an interior mode",
+    ]
+    assert "interior mode" in str(fits[1])
 
 
 def dense_restricted_deviance(rows, tau, residual_variance):
