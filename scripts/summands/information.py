@@ -94,7 +94,8 @@ def inverse(information: Array, null: Array) -> Array:
         If the information is singular there, to the digits that floats have.
     """
     unit = np.sqrt(np.diag(information))
-    unit = np.where(unit > 0, unit, 1.0)
+    # One without rows has any scale, but those of the others must not drown it.
+    unit = np.where(unit > 0, unit, unit.max())
     free, _ = np.linalg.qr(unit[:, None] * null)
     scaled = information / unit / unit[:, None] + free @ free.T
     root = np.linalg.cholesky(scaled)

@@ -1,6 +1,7 @@
 """The point estimators against independent computations on rows."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import scipy.optimize
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from summands import estimands, fitting, information, simulate, tables
+from summands import estimands, fitting, information, mode, simulate, tables
 from summands.cells import collapse
 from summands.design import Design
 from summands.estimators import (
@@ -504,6 +505,53 @@ def test_components_without_information_leave_no_made_up_errors():
     assert np.isnan(point.sd[names.where("intercept")]).all()
     assert point.sd[names.where("mu")][0] == 0.0
     assert np.isnan(point.sd[names.where("mu")][1:]).all()
+
+
+SCALES = {
+    "equal": lambda rng, k: np.ones(k),
+    "far apart": lambda rng, k: 10.0 ** rng.uniform(-12, 12, k),
+    "one of 0": lambda rng, k: np.arange(k) * 1.0,
+    "all 0": lambda rng, k: np.zeros(k),
+}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("sizes", [[1], [3], [1, 2], [2, 3, 4], [1, 100]])
+def test_extreme_data_are_estimated_or_explained(sizes, scale):
+    """Finite numbers or null, or one of the reasons that are meant for the reader."""
+    levels = Levels.of(sizes)
+    reasons = r"no maximum|leave no residuals|a single row|fit without error"
+    rng = np.random.default_rng(0)
+    for base, unit, count in itertools.product([0.0, 1e6], [1e-6, 1e6], [2, 6, 300]):
+        drawn = rng.integers(0, np.array(sizes)[:, None], (len(sizes), count))
+        for picked in (drawn, np.unique(drawn, axis=1)):
+            members = picked + levels.offsets[:, None]
+            mu = levels.centre(rng.normal(size=levels.contributors))
+            noise = np.sqrt((SCALES[scale](rng, len(mu))[members] ** 2).sum(axis=0))
+            value = mu[members].sum(axis=0) + noise * rng.normal(size=len(noise))
+            value = base + unit * value
+            cells = collapse(simulate.Rows(levels, value, tuple(picked)))
+            problem = Problem.of(Design(levels, len(value)))
+            for module in (least_squares, maximum_likelihood, homoscedastic):
+                fit = fitting.fit(
+                    module.estimate,
+                    cells,
+                    problem,
+                    options_of(module),
+                    0,
+                    progress=lambda line: None,
+                )
+                assert fit.error is None or re.search(reasons, fit.error)
+                assert not np.isinf(fit.estimate).any()
+                assert not np.isinf(fit.sd).any()
+            try:
+                found = mode.find(problem, cells)
+            except FloatingPointError as error:
+                if not re.search(reasons, str(error)):
+                    raise
+            else:
+                assert np.isfinite(found.means).all()
+                assert np.isfinite(found.mean_root).all()
 
 
 @pytest.mark.parametrize("module", [least_squares, maximum_likelihood, homoscedastic])
