@@ -89,6 +89,8 @@ class Draws:
         further attempt was allowed.
     kept_as : str, optional
         Type in which the draws are stored.
+    keep_predictive : bool, optional
+        Whether what they predict for each cell is stored with them.
     """
 
     intercept: NDArray[np.float64]
@@ -100,6 +102,7 @@ class Draws:
     parametrisation: str
     attempts: int
     kept_as: str = "float64"
+    keep_predictive: bool = False
 
     def values(self, levels: Levels) -> NDArray[np.float64]:
         """Draws of every quantity of `summands.estimands`, shape (chains, draws, P)."""
