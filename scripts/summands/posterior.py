@@ -209,6 +209,15 @@ def together(trees: Mapping[str, xr.DataTree]) -> xr.DataTree:
     """
     if len(trees) == 1:
         return next(iter(trees.values()))
+    # What has no replicates says what contributors are: the same for all designs.
+    shared = xr.merge(
+        [
+            tree["constant_data"].to_dataset().drop_dims("replicate")
+            for tree in trees.values()
+        ],
+        join="outer",
+        compat="no_conflicts",
+    ).astype(int)
     groups: dict[str, xr.Dataset] = {}
     for group in dict.fromkeys(name for tree in trees.values() for name in tree):
         parts = {
@@ -216,23 +225,20 @@ def together(trees: Mapping[str, xr.DataTree]) -> xr.DataTree:
             for design, tree in trees.items()
             if group in tree
         }
-        # What has no replicates says what contributors are: the same for all designs.
-        shared = [part.drop_dims("replicate") for part in parts.values()]
-        common = xr.merge(shared, join="outer", compat="no_conflicts").astype(int)
-        stacked = xr.concat(
-            [part.drop_vars(common.data_vars) for part in parts.values()],
+        names = {str(name) for part in parts.values() for name in part.data_vars}
+        groups[group] = xr.concat(
+            [
+                part.drop_vars(shared.data_vars, errors="ignore")
+                for part in parts.values()
+            ],
             dim=pd.Index(parts, name="design"),
             join="outer",
-            fill_value={
-                name: NO_CELL.get(str(name), -1)
-                for part in parts.values()
-                for name in part.data_vars
-                if group == "observed_data"
-            },
+            fill_value={name: NO_CELL.get(name, -1) for name in names}
+            if group == "observed_data"
+            else np.nan,
         )
-        groups[group] = stacked.merge(common)
-        groups[group].attrs = stacked.attrs
         groups[group].attrs.pop("design", None)
+    groups["constant_data"] = groups["constant_data"].merge(shared)
     groups["observed_data"] = groups["observed_data"].set_coords(
         [name for name in groups["observed_data"].data_vars if name != "mean"]
     )
