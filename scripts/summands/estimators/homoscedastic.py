@@ -154,9 +154,9 @@ class Profile:
         predictions depend on ratios to s2 alone, of which theta^2 has the expected
         REML information, s2 profiled out, J_ij = (|A_ij|^2 - tr A_ii tr A_jj /
         (N - 1)) / 2, where |A_ij| is the Frobenius norm of a block (Harville 1977,
-        JASA 72:320, section 5). What this adds to the predictions' variance is g3
-        of Datta and Lahiri (2000, Statistica Sinica 10:613), theorem 1:
-        s2 sum_ij (J^-1)_ij R E_i A E_j R'. It is not zero where theta is.
+        JASA 72:320, for tr(P V_i P V_j) / 2). What this adds to the predictions'
+        variance is g3 = s2 sum_ij (J^-1)_ij R E_i A E_j R' (Datta and Lahiri 2000,
+        Statistica Sinica 10:613). It is not zero where theta is.
 
         Parameters
         ----------
@@ -225,17 +225,17 @@ def estimate(
     -------
     Point
         mu are centred best linear unbiased predictions. Their mean squared error is
-        g1 + g2 + 2 g3 (Datta and Lahiri 2000, Statistica Sinica 10:613, equation
-        4.3): g1 + g2 takes the variance components as known and collapses with them,
-        g3 is `Profile.second_order`. That is of first order in the components'
-        variance, and exceeds any error that the predictions can have where data say
-        little of it, as for a level of two contributors: they lie between 0 and those
-        of least squares whatever the components. So no standard error exceeds that of
-        least squares with the same residual variance, to which g1 + g2 grows with
-        theta. (For a level of two the root mean squared error comes to 1.05 times
-        that, and 95 % intervals hold the truth in no less than 93.8 %, whatever the
-        level's true scale; less than that only for want of rows.) NaN where neither
-        is known. sigma and variance_contrast are NaN: the model has one noise.
+        estimated by g1 + g2 + 2 g3 (Kackar and Harville 1984, JASA 79:853; Prasad and
+        Rao 1990, JASA 85:163; for REML Datta and Lahiri 2000, Statistica Sinica
+        10:613). g1 + g2 takes the variance components as known and collapses with
+        them; g3 is `Profile.second_order`. That is linear in the components' errors,
+        and too large where data say little of them, as of a level of two contributors:
+        the factor by which predictions shrink lies between 0 and 1 whatever the
+        components. So no standard error exceeds that of least squares with the same
+        residual variance, to which g1 + g2 grows with theta. (At worst, in a level of
+        two, the root mean squared error comes to 1.05 times that, and 95 % intervals
+        hold the truth in 93.8 % where the residual variance is well known.) NaN where
+        neither is known. sigma and variance_contrast are NaN: the model has one noise.
         total_variance is the residual variance, with the standard error of its
         expected REML information.
 
@@ -303,8 +303,8 @@ def _least_squares_errors(cells: Cells, residual: float) -> Array:
     """
     levels = cells.levels
     basis, null = information.row_space(cells)
-    noise = np.full(len(cells.n), residual)
-    covariance = information.inverse(information.of_means(cells, noise), null)
+    ones = np.ones(len(cells.n))
+    covariance = residual * information.inverse(information.of_means(cells, ones), null)
     none = np.full(levels.contributors, np.nan)
     _, sd = estimands.linear(levels, none, covariance, none, None)
     lost = ~information.identified(cells) | (cells.n.sum() <= basis.shape[1])
