@@ -21,6 +21,7 @@ from summands import (
     storage,
     tables,
 )
+from summands.cells import Cells, collapse
 from summands.design import Design
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def main(
             gc.freeze()
         truth = truths[design_id]
         fits = []
+        cells = []
         for position, (_, replicate, data) in enumerate(of_design):
             say = partial(
                 _say,
@@ -76,6 +78,8 @@ def main(
             say(str(fit))
             if "posterior" not in outputs:
                 fit.draws = None
+            else:
+                cells.append(data if isinstance(data, Cells) else collapse(data))
             fits.append(fit)
         tabulated["fits"].append(tables.fits(design_id, name, replicates, fits))
         tabulated["estimates"].append(
@@ -87,6 +91,12 @@ def main(
                 replicates,
                 [fit.draws for fit in fits],
                 {"design": design_id, "estimator": name},
+                truth["truth"],
+                cells,
+                [
+                    seeds.generator(seed, design, replicate, f"predictive/{name}")
+                    for replicate in replicates
+                ],
             )
     if kept:
         job.say("writing the posteriors")

@@ -89,6 +89,8 @@ class Draws:
         further attempt was allowed.
     kept_as : str, optional
         Type in which the draws are stored.
+    keep_predictive : bool, optional
+        Whether what they predict for each cell is stored with them.
     """
 
     intercept: NDArray[np.float64]
@@ -100,6 +102,7 @@ class Draws:
     parametrisation: str
     attempts: int
     kept_as: str = "float64"
+    keep_predictive: bool = False
 
     def values(self, levels: Levels) -> NDArray[np.float64]:
         """Draws of every quantity of `summands.estimands`, shape (chains, draws, P)."""
@@ -117,11 +120,14 @@ class Point:
         distribution.
     converged : bool
         Whether the estimator's own criterion was met.
+    remark : str, optional
+        What else is to be known of the fit.
     """
 
     estimate: NDArray[np.float64]
     sd: NDArray[np.float64]
     converged: bool
+    remark: str | None = None
 
 
 @dataclass
@@ -157,6 +163,7 @@ class Fit:
     log_likelihood_rank_of: int | None = None
     converged: bool = False
     error: str | None = None
+    remark: str | None = None
     draws: Draws | None = None
 
     def __post_init__(self) -> None:
@@ -188,7 +195,8 @@ class Fit:
         if self.max_rhat is not None:
             text += f", {self.parametrisation}, attempt {self.attempts}"
             text += f", R-hat {self.max_rhat:.3f}, {self.divergences} divergences"
-        return text + (", converged" if self.converged else ", not converged")
+        text += ", converged" if self.converged else ", not converged"
+        return text if self.remark is None else f"{text}; {self.remark}"
 
 
 def prepare(
@@ -259,10 +267,12 @@ def fit(
     Fit
     """
     fitted = Fit(len(estimands.index(problem.levels).parameter))
-    cells = data if isinstance(data, Cells) else collapse(data)
-    fitted.identified = information.identified(cells)
     start = time.perf_counter()
     try:
+        cells = data if isinstance(data, Cells) else collapse(data)
+        fitted.identified = information.identified(cells)
+        # Only the estimator's time is the fit's.
+        start = time.perf_counter()
         result = estimate(data, problem, options, seed, progress)
         fitted.seconds = time.perf_counter() - start
         if isinstance(result, Draws):
@@ -297,6 +307,7 @@ def _state(fitted: Fit, point: Point, truth: NDArray[np.float64] | None) -> None
     fitted.lower_95 = point.estimate - Z_95 * point.sd
     fitted.upper_95 = point.estimate + Z_95 * point.sd
     fitted.converged = point.converged
+    fitted.remark = point.remark
     if truth is not None:
         fitted.crps = scores.normal_crps(point.estimate, point.sd, truth)
 

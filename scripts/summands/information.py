@@ -22,6 +22,9 @@ from summands.levels import Levels
 
 Array = NDArray[np.float64]
 
+# Condition numbers beyond which results would have less than three digits left.
+SINGULAR = 1e13
+
 
 def gram(members: NDArray[np.int64], weight: Array, count: int) -> Array:
     """Compute Z' diag(weight) Z, shape (K, K), from the members of the cells."""
@@ -67,14 +70,17 @@ def row_space(cells: Cells) -> tuple[Array, Array]:
     return vectors[:, inside], vectors[:, ~inside]
 
 
-def inverse(information: Array, basis: Array) -> Array:
+def inverse(information: Array, null: Array) -> Array:
     """Generalised inverse of an information matrix, on the row space of Z.
+
+    Contributors are scaled to unit information, as variances may differ by many powers
+    of ten, and the complement is filled up: it is orthogonal to what is asked for.
 
     Parameters
     ----------
     information : ndarray, shape (K, K)
-    basis : ndarray, shape (K, r)
-        See `row_space`.
+    null : ndarray, shape (K, K - r)
+        Basis of the complement of the row space, see `row_space`.
 
     Returns
     -------
@@ -85,10 +91,18 @@ def inverse(information: Array, basis: Array) -> Array:
     Raises
     ------
     numpy.linalg.LinAlgError
-        If the information is singular there.
+        If the information is singular there, to the digits that floats have.
     """
-    root = np.linalg.cholesky(basis.T @ information @ basis)
-    half = np.linalg.solve(root, basis.T)
+    unit = np.sqrt(np.diag(information))
+    # One without rows has any scale, but those of the others must not drown it.
+    unit = np.where(unit > 0, unit, unit.max())
+    free, _ = np.linalg.qr(unit[:, None] * null)
+    scaled = information / unit / unit[:, None] + free @ free.T
+    root = np.linalg.cholesky(scaled)
+    half = np.linalg.solve(root, np.diag(1.0 / unit))
+    # The trace of the scaled inverse: at least the condition number, over K.
+    if not np.sum((half * unit) ** 2) < SINGULAR:
+        raise np.linalg.LinAlgError("the information is singular")
     return half.T @ half
 
 
@@ -128,20 +142,30 @@ def standard_errors(cells: Cells, variance: Array) -> Array:
     Returns
     -------
     ndarray, shape (P,)
-        NaN where the quantity is not identified, or where a cell has no variance.
+        NaN where the quantity is not identified, where a cell has no variance, or
+        where variances are too far apart to compute it.
     """
     levels = cells.levels
     v = variance[cells.members].sum(axis=1)
     if not v.min() > 0:
         return np.full(len(estimands.index(levels).parameter), np.nan)
-    basis, _ = row_space(cells)
-    _, result = estimands.linear(
-        levels,
-        np.zeros(levels.contributors),
-        inverse(of_means(cells, v), basis),
-        variance,
-        inverse(of_variances(cells, v), basis),
-    )
+    _, null = row_space(cells)
+
+    def bound(information: Array) -> Array | None:
+        try:
+            return inverse(information, null)
+        except np.linalg.LinAlgError:
+            return None
+
+    # Beyond what floats can hold is beyond what can be computed.
+    with np.errstate(over="ignore", invalid="ignore"):
+        _, result = estimands.linear(
+            levels,
+            np.zeros(levels.contributors),
+            bound(of_means(cells, v)),
+            variance,
+            bound(of_variances(cells, v)),
+        )
     result[~identified(cells)] = np.nan
     result[estimands.constant(levels)] = 0.0
     return result

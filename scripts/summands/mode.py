@@ -15,6 +15,9 @@ from summands.levels import Levels
 
 Array = NDArray[np.float64]
 
+# Least variance of a row whose square, and that over its rows, floats can hold.
+LEAST = 1e-145
+
 
 @dataclass(frozen=True)
 class Mode:
@@ -60,6 +63,12 @@ def find(problem: Problem, cells: Cells, iterations: int = 60) -> Mode:
     Returns
     -------
     Mode
+
+    Raises
+    ------
+    FloatingPointError
+        If floats cannot hold it: rows that fit without any error have it where their
+        variance is all but zero.
     """
     levels = problem.levels
     members, k = cells.members, levels.contributors
@@ -77,11 +86,16 @@ def find(problem: Problem, cells: Cells, iterations: int = 60) -> Mode:
     origin = np.average(cells.mean, weights=n)
 
     def regress(v: Array) -> tuple[Array, Array, Array]:
+        if not v.min() > LEAST:
+            raise _out_of_range(cells, v)
         weight = n / v
         precision = to_basis.T @ gram(members, weight, k) @ to_basis + prior
         target = to_basis.T @ sums(members, weight * (cells.mean - origin), k)
         target[0] -= origin / problem.intercept_sd**2
-        root = scipy.linalg.cholesky(precision, lower=True)
+        try:
+            root = scipy.linalg.cholesky(precision, lower=True)
+        except np.linalg.LinAlgError:
+            raise _out_of_range(cells, v) from None
         beta = scipy.linalg.cho_solve((root, True), target)
         fitted = (to_basis @ beta)[members].sum(axis=1)
         residual = cells.sum_of_squares + n * (cells.mean - origin - fitted) ** 2
@@ -92,8 +106,14 @@ def find(problem: Problem, cells: Cells, iterations: int = 60) -> Mode:
         likelihood = -0.5 * (n * np.log(v) + residual / v).sum()
         return likelihood - 0.5 * log_precision * ((log_s - log_mean) ** 2).sum()
 
-    _, _, residual = regress(np.full(len(n), max(np.var(cells.mean), 1e-300)))
-    total = max(residual.sum() / n.sum(), 1e-280)
+    # Of a single cell the rows' own variance, and of equal rows the prior's.
+    start = (
+        np.var(cells.mean)
+        or cells.sum_of_squares.sum() / n.sum()
+        or levels.count * np.exp(log_mean)
+    )
+    _, _, residual = regress(np.full(len(n), start))
+    total = max(residual.sum() / n.sum(), 1e-10 * start)
     spread = np.where(rows > 0, sums(members, residual, k) / np.maximum(rows, 1), total)
     log_s = np.log(np.maximum(spread, 1e-3 * total) / levels.count)
     for _ in range(iterations):
@@ -127,6 +147,18 @@ def find(problem: Problem, cells: Cells, iterations: int = 60) -> Mode:
         0.5 * gram(members, n / v**2, k),
         rows,
         np.where(rows > 0, sums(members, n * v, k) / np.maximum(rows, 1), v.mean()),
+    )
+
+
+def _out_of_range(cells: Cells, v: Array) -> FloatingPointError:
+    """Say which rows have a variance too small beside the others'."""
+    place = " + ".join(
+        f"{level}/{contributor}"
+        for level, contributor in enumerate(cells.contributors[np.argmin(v)])
+    )
+    return FloatingPointError(
+        f"the rows of {place} fit without error, or nearly so: floats cannot hold the "
+        "posterior's mode, where their variance is all but zero"
     )
 
 

@@ -179,7 +179,14 @@ def memory(
             of_fit = 8.0 * draws * (2 * contributors + 8)
             needed += 3 * of_fit
             # Held, stacked and written.
-            kept += 3 * of_fit * replicates * keep_draws
+            of_data = 8.0 * cells(design) * (design.levels.count + 3)
+            kept += 3 * (of_fit + of_data) * replicates * keep_draws
+            if options.get("keep_predictive", False):
+                # Two numbers each, made replicate by replicate; held once, and once
+                # more where designs share a file.
+                of_cells = 8.0 * draws * cells(design)
+                needed += 5 * of_cells * keep_draws
+                kept += 2 * 2 * of_cells * replicates * keep_draws
         largest = max(largest, needed)
     return EMPTY + math.ceil((largest + kept) / 1e6)
 

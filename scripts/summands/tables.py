@@ -105,6 +105,7 @@ FITS = _schema(
         "number of thinned draws with a log likelihood below that of the truth",
     ),
     ("log_likelihood_rank_of", pa.int32(), "number of thinned draws"),
+    ("remark", pa.string(), "what else is to be known of the fit, or null"),
 )
 
 RECOVERY = _schema(

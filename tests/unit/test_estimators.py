@@ -1,12 +1,15 @@
 """The point estimators against independent computations on rows."""
 
+import itertools
+import re
+
 import numpy as np
 import pytest
 import scipy.optimize
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from summands import estimands, information, simulate
+from summands import estimands, fitting, information, mode, simulate, tables
 from summands.cells import collapse
 from summands.design import Design
 from summands.estimators import (
@@ -155,8 +158,126 @@ def test_a_likelihood_without_a_maximum_is_refused():
         np.array([0.0, 1.0, 2.0, 5.0]),
         (np.zeros(4, dtype=int), np.array([0, 0, 0, 1])),
     )
-    with pytest.raises(ValueError, match="the likelihood has no maximum"):
+    with pytest.raises(ValueError, match=r"no maximum: .* only row of 0/0 \+ 1/1"):
         point_of(maximum_likelihood, Design(levels, 4), collapse(rows))
+
+
+def test_contributors_without_noise_are_the_reason_that_is_given():
+    """A hundred rows are not too few: those of two contributors are all equal."""
+    design = Design(
+        Levels.of([1, 2]),
+        100,
+        coefficients=(((0.0, 0.0),), ((1.0, 0.0), (-1.0, 1.0))),
+        name="noiseless",
+    )
+    truth = simulate.draw_truth(design, 0, 0)
+    cells = collapse(simulate.draw_rows(design, truth, 0, 0))
+    reason = rf"the {cells.n[0]} rows, which are equal, of 0/0 \+ 1/0 goes to zero"
+    with pytest.raises(ValueError, match=reason):
+        point_of(maximum_likelihood, design, cells)
+
+
+def fit_of(design, cells):
+    return fitting.fit(
+        maximum_likelihood.estimate,
+        cells,
+        Problem.of(design),
+        options_of(maximum_likelihood),
+        0,
+        progress=lambda line: None,
+    )
+
+
+def grows_without_bound(cells):
+    """Whether the likelihood does on a path where some variances go to zero together.
+
+    For every set of contributors: the best means along the path are those of least
+    squares weighted by 1 / v, whose limit fits the cells of the set as well as can be.
+    """
+    k = cells.levels.contributors
+    for chosen in itertools.product([False, True], repeat=k):
+        inside = np.array(chosen)[cells.members].all(axis=1)
+        if not inside.any():
+            continue
+        z = cells.indicators[inside] * np.sqrt(cells.n[inside])[:, None]
+        mean = cells.mean[inside] * np.sqrt(cells.n[inside])
+        left = mean - z @ np.linalg.lstsq(z, mean)[0]
+        if left @ left + cells.sum_of_squares[inside].sum() < 1e-20:
+            # -(n / 2) log v grows, and nothing holds it.
+            return True
+    return False
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(st.integers(1, 3), min_size=1, max_size=3),
+    st.integers(3, 25),
+    st.integers(0, 10**6),
+    st.booleans(),
+)
+def test_a_mode_that_is_no_maximum_is_remarked(sizes, count, seed, ties):
+    """Brute force over the ways to zero; with tied values, cells of rows alike too."""
+    design, rows, _ = data_set(sizes, count, seed)
+    value = np.round(rows.value) if ties else rows.value
+    cells = collapse(simulate.Rows(rows.levels, value, rows.contributors))
+    assume(np.ptp(value) > 0)
+    unbounded = grows_without_bound(cells)
+    fit = fit_of(design, cells)
+    if fit.error is not None:
+        assert "no maximum" in fit.error
+        assert unbounded
+        return
+    assert (fit.remark is not None) == unbounded
+    if fit.remark is not None:
+        lost = int((cells.sum_of_squares < 1e-20).sum())
+        assert f"no maximum: {lost} cell" in fit.remark
+
+
+@pytest.mark.parametrize("sizes", [[1, 2], [2, 2], [3]])
+def test_the_likelihood_grows_along_the_path_that_is_remarked(sizes):
+    """That cell fitted exactly, and the variances of its contributors to zero."""
+    levels = Levels.of(sizes)
+    rng = np.random.default_rng(0)
+    picked = np.stack([rng.integers(size, size=40) for size in sizes], axis=1)
+    alone = np.array([size - 1 for size in sizes])
+    picked = np.vstack([picked[(picked != alone).any(axis=1)], alone])
+    value = rng.normal(size=len(picked))
+    value[-1] = 4.0
+    cells = collapse(simulate.Rows(levels, value, tuple(picked.T)))
+    fit = fit_of(Design(levels, len(value)), cells)
+    if sizes != [2, 2]:
+        # The mean of a contributor's only row is that row: no mode is inside.
+        assert "the only row of 0/" in fit.error
+    else:
+        assert "1 cell of one row" in fit.remark
+    members = alone + levels.offsets
+    mu = np.zeros(levels.contributors)
+    mu[members[-1]] = value[-1]
+    reached = []
+    for least in 10.0 ** -np.arange(0.0, 80.0, 10.0):
+        variance = np.ones(levels.contributors)
+        variance[members] = least
+        reached.append(cells.log_likelihood(0.0, mu, variance))
+    # Half of log 10^10 for each step, once the others' variance is their own.
+    assert np.diff(reached)[1:] == pytest.approx(np.full(6, 5.0 * np.log(10.0)))
+
+
+def test_remarks_stand_in_the_table_of_fits():
+    design, rows, _ = data_set([2, 3], 200)
+    first, second = rows.contributors
+    whole = (first != 0) | (second != 0)
+    fits = []
+    for kept in (whole, whole | (np.cumsum(~whole) == 1)):
+        value = np.where(whole, rows.value, 20.0)
+        of_kept = simulate.Rows(rows.levels, value[kept], (first[kept], second[kept]))
+        fits.append(fit_of(design, collapse(of_kept)))
+    table = tables.fits("d", "ml", range(2), fits)
+    assert table["error"].to_pylist() == [None, None]
+    assert table["remark"].to_pylist() == [
+        None,
+        "the likelihood has no maximum: 1 cell of one row; this is an interior mode",
+    ]
+    assert "interior mode" in str(fits[1])
 
 
 def dense_restricted_deviance(rows, tau, residual_variance):
@@ -253,6 +374,184 @@ def test_prediction_errors_of_the_mixed_model_are_those_of_repetition():
     assert np.sqrt(np.mean(given_, axis=0)) == pytest.approx(
         np.std(errors, axis=0), rel=0.12
     )
+
+
+@settings(deadline=None, max_examples=15)
+@given(
+    st.lists(st.integers(2, 4), min_size=1, max_size=3),
+    st.integers(30, 60),
+    st.integers(0, 10**6),
+    st.booleans(),
+)
+def test_what_estimated_components_add_is_that_of_dense_matrices(
+    sizes, count, seed, boundary
+):
+    """g3 = sum_ij cov(phi)_ij dL_i V dL_j' for predictions L(phi) x, by differences.
+
+    With matrices of rows by rows throughout, and the residual variance among the
+    components: Harville's (1977) information tr(P V_i P V_j) / 2.
+    """
+    _, rows, cells = data_set(sizes, count, seed)
+    rng = np.random.default_rng(seed)
+    theta = rng.lognormal(-0.5, 0.7, len(sizes))
+    if boundary:
+        theta[rng.integers(len(sizes))] = 0.0
+    residual = rng.lognormal()
+    z, ones = indicators_of(rows), np.ones((count, 1))
+    of_level = np.repeat(np.arange(len(sizes)), sizes)
+    parts = [z[:, of_level == j] @ z[:, of_level == j].T for j in range(len(sizes))]
+    parts.append(np.eye(count))
+
+    def matrices(phi):
+        """V, P and L, which takes values to the intercept and the effects."""
+        v = sum(amount * part for amount, part in zip(phi, parts, strict=True))
+        inverse = np.linalg.inv(v)
+        gls = ones.T @ inverse / (ones.T @ inverse @ ones)
+        p = inverse - inverse @ ones @ gls
+        return v, p, np.vstack([gls, phi[:-1][of_level][:, None] * z.T @ p])
+
+    phi = np.append(theta**2, 1.0) * residual
+    v, p, _ = matrices(phi)
+    known = 0.5 * np.array([[np.trace(p @ a @ p @ b) for a in parts] for b in parts])
+    covariance = np.linalg.inv(known)
+    step = 1e-5 * residual
+    slopes = [
+        (matrices(phi + change)[2] - matrices(phi - change)[2]) / (2.0 * step)
+        for change in step * np.eye(len(phi))
+    ]
+    expected = sum(
+        covariance[i, j] * slopes[i] @ v @ slopes[j].T
+        for i in range(len(phi))
+        for j in range(len(phi))
+    )
+    profile = homoscedastic.Profile(cells)
+    found, of_residual = profile.second_order(theta, residual)
+    scale = np.abs(expected).max()
+    assert found == pytest.approx(expected, rel=1e-5, abs=1e-6 * scale)
+    assert of_residual == pytest.approx(covariance[-1, -1], rel=1e-6)
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.3, 2.0, 400.0])
+@pytest.mark.parametrize(("groups", "size"), [(2, 8), (5, 3), (300, 4)])
+def test_what_an_estimated_component_adds_to_one_balanced_way(groups, size, theta):
+    """Prasad and Rao's (1990) g3 for m groups of n, shrunk by w = n t2 / (1 + n t2).
+
+    (dw / dt2)^2 var(t2) var(mean of a group), where t2 = (F - 1) / n for the ratio F
+    of mean squares, with variance (1 + n t2)^2 (2 / (m - 1) + 2 / (N - m)) / n^2.
+    """
+    levels = Levels.of([1, groups])
+    picked = np.repeat(np.arange(groups), size)
+    value = np.random.default_rng(0).normal(size=groups * size)
+    rows = simulate.Rows(levels, value, (np.zeros_like(picked), picked))
+    profile = homoscedastic.Profile(collapse(rows))
+    found, of_residual = profile.second_order(np.array([theta]), 1.7)
+    within = groups * (size - 1)
+    added = 2.0 / (groups - 1) + 2.0 / within
+    added *= (1 - 1 / groups) * 1.7 / (size * (1 + size * theta**2))
+    # Next to the error of known components, which is up to 1.7 / size.
+    assert np.diag(found)[1:] == pytest.approx(
+        np.full(groups, added), rel=1e-4, abs=1e-5 * 1.7 / size
+    )
+    assert found[0] == pytest.approx(np.zeros(groups + 1), abs=1e-5 * 1.7 / size)
+    assert of_residual == pytest.approx(2.0 * 1.7**2 / within, rel=1e-6)
+
+
+def mean_intervals(sizes, rows, replicates, log_sigma_sd):
+    """Standardised errors of mu, and whether a scale of the data set collapsed."""
+    design = Design(Levels.of(sizes), rows, log_sigma_sd=log_sigma_sd)
+    names = estimands.index(design.levels)
+    mu = names.where("mu") & ~estimands.constant(design.levels)
+    errors, collapsed = [], []
+    for replicate in range(replicates):
+        truth = simulate.draw_truth(design, 5, replicate)
+        cells = collapse(simulate.draw_rows(design, truth, 5, replicate))
+        point = point_of(homoscedastic, design, cells)
+        true = estimands.evaluate(design.levels, truth.intercept, truth.mu, truth.sigma)
+        errors.append((point.estimate[mu] - true[mu]) / point.sd[mu])
+        collapsed.append((np.abs(point.estimate[mu]) < 1e-6).any())
+    return np.abs(errors), np.array(collapsed)
+
+
+@pytest.mark.parametrize("sizes", [[1, 2], [1, 4]])
+def test_intervals_hold_the_truth_where_a_scale_collapses(sizes):
+    errors, collapsed = mean_intervals(sizes, 20, 250, 1e-9)
+    assert collapsed.sum() > 25
+    # Quantiles are normal ones, so that few rows fall a little short.
+    assert 0.90 < (errors < 1.96).mean() < 0.98
+    assert (errors[collapsed] < 1.96).mean() > 0.85
+
+
+def test_no_prediction_is_worse_known_than_by_least_squares():
+    """Nor better than with components that are known."""
+    for seed in range(20):
+        design, _, cells = data_set([2, 2, 5], 25, seed)
+        point = point_of(homoscedastic, design, cells)
+        of_means = information.standard_errors(
+            cells, np.full(9, point.estimate[-1] / 3.0)
+        )[:10]
+        known = ~np.isnan(of_means)
+        assert (point.sd[:10][known] <= of_means[known] * (1 + 1e-9)).all()
+        assert (point.sd[:10] > 0.2 * of_means)[known].all()
+
+
+def test_components_without_information_leave_no_made_up_errors():
+    """All rows of one contributor: its level's scale, and the mean of both, is open."""
+    levels = Levels.of([1, 2])
+    picked = np.zeros(30, dtype=int)
+    value = np.random.default_rng(1).normal(size=30)
+    cells = collapse(simulate.Rows(levels, value, (picked, picked)))
+    point = point_of(homoscedastic, Design(levels, 30), cells)
+    names = estimands.index(levels)
+    assert np.isnan(point.sd[names.where("intercept")]).all()
+    assert point.sd[names.where("mu")][0] == 0.0
+    assert np.isnan(point.sd[names.where("mu")][1:]).all()
+
+
+SCALES = {
+    "equal": lambda rng, k: np.ones(k),
+    "far apart": lambda rng, k: 10.0 ** rng.uniform(-12, 12, k),
+    "one of 0": lambda rng, k: np.arange(k) * 1.0,
+    "all 0": lambda rng, k: np.zeros(k),
+}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("sizes", [[1], [3], [1, 2], [2, 3, 4], [1, 100]])
+def test_extreme_data_are_estimated_or_explained(sizes, scale):
+    """Finite numbers or null, or one of the reasons that are meant for the reader."""
+    levels = Levels.of(sizes)
+    reasons = r"no maximum|leave no residuals|a single row|fit without error"
+    rng = np.random.default_rng(0)
+    for base, unit, count in itertools.product([0.0, 1e6], [1e-6, 1e6], [2, 6, 300]):
+        drawn = rng.integers(0, np.array(sizes)[:, None], (len(sizes), count))
+        for picked in (drawn, np.unique(drawn, axis=1)):
+            members = picked + levels.offsets[:, None]
+            mu = levels.centre(rng.normal(size=levels.contributors))
+            noise = np.sqrt((SCALES[scale](rng, len(mu))[members] ** 2).sum(axis=0))
+            value = mu[members].sum(axis=0) + noise * rng.normal(size=len(noise))
+            value = base + unit * value
+            cells = collapse(simulate.Rows(levels, value, tuple(picked)))
+            problem = Problem.of(Design(levels, len(value)))
+            for module in (least_squares, maximum_likelihood, homoscedastic):
+                fit = fitting.fit(
+                    module.estimate,
+                    cells,
+                    problem,
+                    options_of(module),
+                    0,
+                    progress=lambda line: None,
+                )
+                assert fit.error is None or re.search(reasons, fit.error)
+                assert not np.isinf(fit.estimate).any()
+                assert not np.isinf(fit.sd).any()
+            try:
+                found = mode.find(problem, cells)
+            except FloatingPointError as error:
+                if not re.search(reasons, str(error)):
+                    raise
+            else:
+                assert np.isfinite(found.means).all()
+                assert np.isfinite(found.mean_root).all()
 
 
 @pytest.mark.parametrize("module", [least_squares, maximum_likelihood, homoscedastic])

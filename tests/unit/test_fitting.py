@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from summands import diagnostics, estimands, fitting, information, scores, simulate
+from summands import (
+    diagnostics,
+    estimands,
+    fitting,
+    information,
+    scores,
+    simulate,
+    tables,
+)
 from summands.cells import collapse
 from summands.design import Design
 from summands.estimators import EstimatorError, bayesian_ridge, load, names, nutpie
@@ -131,6 +139,23 @@ def test_an_estimator_that_raises_is_a_failed_fit():
     assert np.isnan(fit.estimate).all()
     assert (fit.identified == information.identified(cells)).all()
     assert "Traceback" in lines[0]
+
+
+def test_what_fails_before_the_estimator_is_a_failed_fit_too(monkeypatch):
+    def breaks(cells):
+        raise np.linalg.LinAlgError("Eigenvalues did not converge")
+
+    monkeypatch.setattr(information, "identified", breaks)
+    fit = fit_of(Point(np.zeros(SIZE), np.ones(SIZE), converged=True))
+    assert fit.error == "LinAlgError: Eigenvalues did not converge"
+    truth = {"truth": np.zeros((1, SIZE)), "bound": np.zeros((1, SIZE))}
+    table = tables.estimates("d", "e", DESIGN.levels, [0], [fit], truth)
+    assert table["identified"].null_count == SIZE
+    monkeypatch.undo()
+    whole = fit_of(Point(np.zeros(SIZE), np.ones(SIZE), converged=True))
+    truth = {name: np.zeros((2, SIZE)) for name in truth}
+    table = tables.estimates("d", "e", DESIGN.levels, [0, 1], [fit, whole], truth)
+    assert table["identified"].null_count == SIZE
 
 
 def test_point_estimates_get_normal_intervals():

@@ -1,5 +1,7 @@
 """Fisher information, the Cramér-Rao bound, identification, and identified sets."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import scipy.optimize
@@ -119,6 +121,114 @@ def test_the_bound_of_one_level_is_the_textbook_one():
     assert found[names.where("total_variance")] == pytest.approx(4.0 * np.sqrt(2 / 50))
     assert found[names.where("sigma")] == pytest.approx(2.0 / np.sqrt(2 * 50))
     assert (found[names.where("mu")] == 0).all()
+
+
+def exact_errors(cells: Cells, variance: np.ndarray) -> np.ndarray:
+    """The bound in rational numbers, for levels that all meet; sigma left out.
+
+    Means and variances of all but the first contributors of later levels are enough
+    to write every cell: their information is regular and inverted by elimination.
+    """
+    levels = cells.levels
+    kept = [k for k in range(levels.contributors) if k not in levels.offsets[1:]]
+    v = [sum(Fraction(float(variance[k])) for k in row) for row in cells.members]
+    result = np.full(3 * levels.contributors + 2, np.nan)
+    names = estimands.index(levels)
+    of_mean = names.where("intercept") | names.where("mu")
+    for chosen, weight in (
+        (of_mean, [int(n) / x for n, x in zip(cells.n, v, strict=True)]),
+        (
+            ~of_mean & ~names.where("sigma"),
+            [Fraction(int(n), 2) / x**2 for n, x in zip(cells.n, v, strict=True)],
+        ),
+    ):
+        size = len(kept)
+        table = [
+            [
+                sum(
+                    w
+                    for w, row in zip(weight, cells.members, strict=True)
+                    if a in row and b in row
+                )
+                for b in kept
+            ]
+            + [Fraction(int(place == column)) for column in range(size)]
+            for place, a in enumerate(kept)
+        ]
+        for pivot in range(size):
+            best = max(range(pivot, size), key=lambda row: abs(table[row][pivot]))
+            table[pivot], table[best] = table[best], table[pivot]
+            table[pivot] = [x / table[pivot][pivot] for x in table[pivot]]
+            for row in range(size):
+                if row != pivot:
+                    factor = table[row][pivot]
+                    table[row] = [
+                        x - factor * y
+                        for x, y in zip(table[row], table[pivot], strict=True)
+                    ]
+        covariance = [row[size:] for row in table]
+        for place in np.flatnonzero(chosen):
+            a = [
+                Fraction(float(x)).limit_denominator(1000)
+                for x in estimands.weights(levels)[place][kept]
+            ]
+            total = sum(
+                a[i] * covariance[i][j] * a[j] for i in range(size) for j in range(size)
+            )
+            result[place] = np.sqrt(float(total))
+    return result
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.lists(st.integers(1, 3), min_size=1, max_size=3),
+    st.integers(0, 10**6),
+    st.sampled_from([1.0, 3.0, 8.0]),
+)
+def test_the_bound_is_exact_or_not_given_however_far_variances_are_apart(
+    sizes, seed, log_sigma_sd
+):
+    levels = Levels.of(sizes)
+    rng = np.random.default_rng(seed)
+    members = crossed(levels)
+    cells = cells_of(levels, members, rng.integers(1, 1000, len(members)))
+    variance = rng.lognormal(0, 2.0 * log_sigma_sd, levels.contributors)
+    found = information.standard_errors(cells, variance)
+    given_ = ~np.isnan(found) & ~estimands.index(levels).where("sigma")
+    assert found[given_] == pytest.approx(
+        exact_errors(cells, variance)[given_], rel=1e-3
+    )
+    if log_sigma_sd == 1.0:
+        assert given_.sum() == 2 + 2 * levels.contributors
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-6, 1.0, 1e6, 1e12])
+def test_the_bound_has_the_unit_of_the_values(unit):
+    levels = Levels.of([1, 2, 3])
+    cells = cells_of(levels, crossed(levels), [3, 5, 2, 7, 1, 400])
+    variance = np.array([0.5, 1.0, 2.0, 0.2, 3.0, 1e-3])
+    names = estimands.index(levels)
+    squared = names.where("variance_contrast") | names.where("total_variance")
+    assert information.standard_errors(cells, variance * unit**2) == pytest.approx(
+        information.standard_errors(cells, variance) * unit ** np.where(squared, 2, 1),
+        rel=1e-9,
+        nan_ok=True,
+    )
+
+
+def test_a_bound_beyond_the_digits_of_floats_is_not_given():
+    """sigma of 1e-12 to 1e12, a hundred contributors, and one that is noiseless."""
+    levels = Levels.of([1, 100])
+    cells = cells_of(levels, crossed(levels), np.ones(100, dtype=int))
+    for variance in (
+        np.append(1e-24, np.logspace(-24, 24, 100)),
+        np.append(0.0, np.logspace(-24, 24, 100)),
+        np.append(0.0, np.append(0.0, np.ones(99))),
+    ):
+        found = information.standard_errors(cells, variance)
+        assert found.shape == (3 * 101 + 2,)
+        known = found[~np.isnan(found)]
+        assert np.isfinite(known).all()
 
 
 def test_two_groups_are_the_textbook_ones():

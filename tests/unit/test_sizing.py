@@ -62,6 +62,11 @@ def test_a_posterior_of_many_draws_asks_for_the_memory_that_holds_them():
     )
     assert dropped < 2 * sizing.EMPTY
     assert memory([design], "least_squares", {}, 100) < 2 * sizing.EMPTY
+    # Two numbers a cell and draw, held and written.
+    predicted = memory(
+        [design], "nutpie", {"chains": 4, "draws": 1000, "keep_predictive": True}, 100
+    )
+    assert predicted - few > 2 * 2 * 8 * 4000 * 100 * sizing.cells(design) / 1e6
 
 
 def test_rows_are_counted_where_they_are_read():

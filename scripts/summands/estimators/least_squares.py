@@ -70,12 +70,12 @@ def estimate(
     levels = cells.levels
     members, k = cells.members, levels.contributors
     n = cells.n.astype(float)
-    basis, _ = information.row_space(cells)
+    basis, null = information.row_space(cells)
     if n.sum() <= basis.shape[1]:
         raise ValueError(
             f"{cells.n.sum()} rows leave no residuals after {basis.shape[1]} means"
         )
-    bread = information.inverse(information.gram(members, n, k), basis)
+    bread = information.inverse(information.gram(members, n, k), null)
     # Around their mean, so that values far from zero keep their digits.
     origin = np.average(cells.mean, weights=n)
     means = bread @ information.sums(members, n * (cells.mean - origin), k)

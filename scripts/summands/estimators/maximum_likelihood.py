@@ -34,9 +34,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 
-# A cell's variance, over the mean square of all residuals, below which the likelihood
-# is taken to have no maximum: it grows without bound as the variance goes to zero.
+# A cell's variance, over the mean square of all residuals, below which the search is
+# taken to follow a likelihood that grows without bound.
 COLLAPSED = 1e-8
+
+# Spread of a cell's rows, over the root mean square of all residuals, that is none but
+# for rounding.
+EQUAL = 1e-12
 
 Array = NDArray[np.float64]
 
@@ -61,6 +65,14 @@ def estimate(
     Models, section 10.5), here with coefficients that are not negative (Lawson and
     Hanson 1974, chapter 23), and halved until the likelihood does not fall.
 
+    The likelihood grows without bound if, and only if, the rows of some cell have no
+    spread about their mean, as a single row has none: let the variances of that cell's
+    contributors go to 0, with the means such that the cell is fitted exactly. Every
+    other cell has at least one other contributor, whose variance stays, and a finite
+    likelihood. (If all cells have spread, none can exceed that of a normal sample with
+    a mean and a variance of its own.) Where such cells exist, the search ends at an
+    interior mode: a local maximum, as the maximum is with more rows in each cell.
+
     Parameters
     ----------
     cells : Cells
@@ -76,24 +88,24 @@ def estimate(
     -------
     Point
         Standard errors are those of the expected information at the estimate. What is
-        not identified is NaN.
+        not identified is NaN. The remark counts the cells without spread.
 
     Raises
     ------
     ValueError
-        If the likelihood has no maximum: with too few rows it grows without bound as
-        the variance of a cell goes to zero.
+        If the search comes to no interior mode: it follows the likelihood to where the
+        variance of a cell is zero.
     """
     levels = cells.levels
     members, k = cells.members, levels.contributors
     n = cells.n.astype(float)
-    basis, _ = information.row_space(cells)
+    _, null = information.row_space(cells)
     # Around their mean, so that values far from zero keep their digits.
     origin = np.average(cells.mean, weights=n)
 
     def regress(v: Array) -> tuple[Array, Array]:
         """Means, and mean squared residuals of cells, given the cells' variances."""
-        covariance = information.inverse(information.of_means(cells, v), basis)
+        covariance = information.inverse(information.of_means(cells, v), null)
         means = covariance @ information.sums(members, n / v * (cells.mean - origin), k)
         residual = cells.mean - origin - means[members].sum(axis=1)
         return means, cells.sum_of_squares / n + residual**2
@@ -102,9 +114,13 @@ def estimate(
         return float(-0.5 * (n * (np.log(v) + squares / v)).sum())
 
     _, squares = regress(np.ones(len(n)))
-    scale = (n * squares).sum() / n.sum()
-    least = COLLAPSED * scale
-    variances = np.full(k, max(scale, 1e-300) / levels.count)
+    # Means that fit exactly leave nothing but rounding.
+    whole = cells.sum_of_squares + n * (cells.mean - origin) ** 2
+    scale = max((n * squares).sum(), EQUAL**2 * whole.sum()) / n.sum()
+    spikes = _without_spread(cells, scale)
+    if scale == 0:
+        raise ValueError(_no_mode(cells, 0))
+    variances = np.full(k, scale / levels.count)
     v = variances[members].sum(axis=1)
     converged = False
     for _ in range(options["max_iter"]):
@@ -130,18 +146,59 @@ def estimate(
         else:
             break
         variances, v = moved, there
-        if v.min() < least:
-            raise ValueError(
-                "the likelihood has no maximum: it grows without bound as the variance "
-                "of a cell goes to zero; there are too few rows"
-            )
+        collapsed = np.flatnonzero(spikes & (v < COLLAPSED * scale))
+        if len(collapsed):
+            raise ValueError(_no_mode(cells, int(collapsed[0])))
     means, _ = regress(v)
     means += origin / levels.count
     estimate, _ = estimands.linear(levels, means, None, variances, None)
     sd = information.standard_errors(cells, variances)
     lost = ~information.identified(cells)
     estimate[lost] = np.nan
-    return Point(estimate, sd, converged=converged)
+    return Point(estimate, sd, converged=converged, remark=_remark(cells, spikes))
+
+
+def _without_spread(cells: Cells, scale: float) -> NDArray[np.bool_]:
+    """Mark the cells whose rows have no spread, shape (C,).
+
+    Parameters
+    ----------
+    cells : Cells
+    scale : float
+        Mean square of all residuals.
+    """
+    return cells.sum_of_squares <= cells.n * EQUAL**2 * scale
+
+
+def _remark(cells: Cells, spikes: NDArray[np.bool_]) -> str | None:
+    """Say that a mode is not a maximum, None if it is one."""
+    count = int(spikes.sum())
+    if not count:
+        return None
+    single = cells.n[spikes] == 1
+    kind = "of one row" if single.all() else "of equal rows"
+    if single.any() and not single.all():
+        kind = "of one row or of equal rows"
+    noun = "cell" if count == 1 else "cells"
+    return (
+        f"the likelihood has no maximum: {count} {noun} {kind}; "
+        "this is an interior mode"
+    )
+
+
+def _no_mode(cells: Cells, cell: int) -> str:
+    """Say why the search came to no mode, and what would mend it."""
+    place = " + ".join(
+        f"{level}/{contributor}"
+        for level, contributor in enumerate(cells.contributors[cell])
+    )
+    rows = int(cells.n[cell])
+    what = "only row" if rows == 1 else f"{rows} rows, which are equal,"
+    remedy = "more rows" if rows == 1 else "a sigma above 0 of one of them"
+    return (
+        "the likelihood has no maximum: it grows without bound as the variance of the "
+        f"{what} of {place} goes to zero; {remedy} would mend it"
+    )
 
 
 def _nonnegative(gram: Array, moments: Array) -> Array:

@@ -73,6 +73,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "default": "float64",
         "description": "Type of the draws in posterior.nc; float32 halves the file.",
     },
+    "keep_predictive": {
+        "type": "boolean",
+        "default": False,
+        "description": (
+            "Whether posterior.nc also has the log likelihood of each cell and a mean "
+            "of its rows drawn anew, for ArviZ's `loo` and predictive plots: two "
+            "numbers a cell and draw, beside 1 + 2 contributors a draw."
+        ),
+    },
 }
 
 # Milliseconds between two lines in the log of a long fit.
@@ -219,6 +228,7 @@ def estimate(
         parametrisation=sampled.parametrisation,
         attempts=attempt + 1,
         kept_as=options["keep_draws"],
+        keep_predictive=options["keep_predictive"],
     )
 
 
