@@ -62,16 +62,31 @@ class Diagnostics:
     min_ebfmi: float
 
     @property
+    def criterion(self) -> str | None:
+        """Criteria that fail, each with its value and limit; None where all pass.
+
+        Numbers are rounded away from the limit, so that they do not seem to meet it.
+        """
+        varies = ~np.isnan(self.rhat)
+        rhat = self.rhat[varies].max(initial=1.0)
+        found = []
+        if not rhat < MAX_RHAT:
+            found.append(f"max_rhat {np.ceil(1e3 * rhat) / 1e3:g} >= {MAX_RHAT}")
+        for name in ("ess_bulk", "ess_tail"):
+            ess = getattr(self, name)[varies].min(initial=np.inf)
+            if not ess >= MIN_ESS:
+                found.append(f"min_{name} {np.floor(ess):g} < {MIN_ESS}")
+        if self.divergences > 0:
+            found.append(f"divergences {self.divergences} > 0")
+        if not self.min_ebfmi >= MIN_EBFMI:
+            low = np.floor(1e3 * self.min_ebfmi) / 1e3
+            found.append(f"min_ebfmi {low:g} < {MIN_EBFMI}")
+        return "; ".join(found) or None
+
+    @property
     def converged(self) -> bool:
         """Whether every quantity and every chain passes, and none diverged."""
-        varies = np.isfinite(self.rhat)
-        return bool(
-            self.divergences == 0
-            and self.min_ebfmi >= MIN_EBFMI
-            and (self.rhat[varies] < MAX_RHAT).all()
-            and (self.ess_bulk[varies] >= MIN_ESS).all()
-            and (self.ess_tail[varies] >= MIN_ESS).all()
-        )
+        return self.criterion is None
 
 
 def diagnose(

@@ -38,7 +38,12 @@ def data_set(sizes, rows, seed=0, **scales):
     truth = simulate.draw_truth(design, seed, 0)
     cells = collapse(simulate.draw_rows(design, truth, seed, 0))
     problem = Problem(
-        design.levels, design.mu_sd, design.log_sigma_mean, design.log_sigma_sd
+        design.levels,
+        design.mu_sd,
+        design.log_sigma_mean,
+        design.log_sigma_sd,
+        intercept_sd=3.0,
+        intercept_mean=1.5,
     )
     return problem, cells
 
@@ -212,7 +217,7 @@ def test_coordinates_are_a_bijection_with_its_jacobian(sizes, kind):
         residual = cells.sum_of_squares + cells.n * (cells.mean - mean) ** 2
         sigma = np.sqrt(s)
         return (
-            stats.norm.logpdf(intercept, 0, problem.intercept_sd)
+            stats.norm.logpdf(intercept, problem.intercept_mean, problem.intercept_sd)
             + stats.norm.logpdf(mu, 0, problem.mu_sd).sum()
             + stats.lognorm.logpdf(
                 sigma, problem.log_sigma_sd, scale=np.exp(problem.log_sigma_mean)
@@ -277,7 +282,7 @@ def test_the_mode_is_where_the_gradient_is_zero(sizes, rows, seed, log_sigma_mea
         residual = cells.sum_of_squares + cells.n * (cells.mean - mean) ** 2
         return (
             -0.5 * (cells.n * np.log(v) + residual / v).sum()
-            + stats.norm.logpdf(full[0], 0, problem.intercept_sd)
+            + stats.norm.logpdf(full[0], problem.intercept_mean, problem.intercept_sd)
             + stats.norm.logpdf(full[1:], 0, problem.mu_sd).sum()
             + stats.norm.logpdf(
                 log_s, 2 * problem.log_sigma_mean, 2 * problem.log_sigma_sd
@@ -363,7 +368,7 @@ def test_fits_converge(sizes, rows, scale):
 
 def test_attempts_follow_the_rule_and_are_recorded():
     """Draws too few to converge take every attempt, the last one in "warped"."""
-    problem, cells = data_set([2, 2], 2000)
+    problem, cells = data_set([2, 2], 2000, log_sigma_sd=0.3)
     kinds = []
     for escalations in (0, 1, 2):
         options = options_of(draws=10, tune=50, escalations=escalations)

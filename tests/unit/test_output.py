@@ -193,8 +193,12 @@ def test_designs_are_listed_as_they_are():
     assert row.pop("design") == design.id
     assert row.pop("replicates") == 7
     assert row.pop("levels") == [1, 3]
+    assert row.pop("truth_number") is None
     assert row == {key: getattr(design, key) for key in row}
     assert row["mu_sd"] == 2.0
+    fixed = dataclasses.replace(design, truth="fixed", truth_number=2, mu_sd=None)
+    (row,) = tables.designs({"d": fixed}, 7).to_pylist()
+    assert (row["truth_number"], row["mu_sd"]) == (2, None)
 
 
 def test_the_summary_counts_everything():
