@@ -49,7 +49,8 @@ class Diagnostics:
     Parameters
     ----------
     rhat, ess_bulk, ess_tail : ndarray, shape (P,)
-        NaN for what a constraint sets to zero: it does not mix.
+        NaN for what a constraint sets to zero: it does not mix. An infinite R-hat for
+        what ought to vary and is the same in all draws.
     divergences : int
     min_ebfmi : float
         Smallest of the chains.
@@ -110,6 +111,7 @@ def diagnose(
     chains = np.ascontiguousarray(np.moveaxis(values[..., varies], -1, 0))
     found = np.full((3, values.shape[-1]), np.nan)
     found[:, varies] = mixing(chains)
+    found[0, varies & np.isnan(found[0])] = np.inf
     return Diagnostics(
         found[0],
         found[1],
@@ -240,7 +242,9 @@ def _plain_rhat(chains: Array) -> Array:
     draws = chains.shape[2]
     between = draws * chains.mean(axis=2).var(axis=1, ddof=1)
     within = chains.var(axis=2, ddof=1).mean(axis=1)
-    return np.sqrt((between / within + draws - 1) / draws)
+    # Draws that are all the same have neither.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.sqrt((between / within + draws - 1) / draws)
 
 
 def _ess(chains: Array) -> Array:

@@ -16,6 +16,7 @@ from scipy import stats
 
 from summands import (
     cell_kernel,
+    conflicts,
     coordinates,
     estimands,
     fitting,
@@ -31,6 +32,7 @@ from summands.design import Design
 from summands.estimators import nutpie
 from summands.fitting import Problem
 from summands.levels import Levels
+from summands.units import Units
 
 
 def data_set(sizes, rows, seed=0, **scales):
@@ -364,6 +366,48 @@ def test_fits_converge(sizes, rows, scale):
     fit = fitting.fit(nutpie.estimate, cells, problem, options_of(), 5, progress=str)
     assert fit.converged, str(fit)
     assert fit.attempts <= 3
+
+
+EXTREME = {
+    "wide noise": Design(Levels.of([1, 3, 5]), 60, log_sigma_sd=8.0),
+    "wide means, hardly any noise": Design(
+        Levels.of([1, 3, 5]), 60, mu_sd=1e6, log_sigma_mean=-10.0
+    ),
+    "means beyond the digits of the noise": Design(
+        Levels.of([1, 3, 5]), 60, mu_sd=1e15, log_sigma_mean=-10.0
+    ),
+    "noise beyond all numbers": Design(Levels.of([1, 3]), 60, log_sigma_sd=200.0),
+    "noise of one contributor alone": Design.from_content(
+        {
+            "levels": [1, 3],
+            "rows": 60,
+            "coefficients": [[[1e6, 0]], [[1, 0], [2, 0], [3, 1]]],
+        }
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", EXTREME)
+@pytest.mark.parametrize("replicate", range(2))
+def test_extreme_scales_end_in_a_result_or_an_error(name, replicate):
+    design = EXTREME[name]
+    truth = simulate.draw_truth(design, 1, replicate)
+    cells = collapse(simulate.draw_rows(design, truth, 1, replicate))
+    fit = fitting.fit(
+        nutpie.estimate,
+        cells,
+        Problem.of(design, Units.of(cells)),
+        options_of(tune=100, draws=200, escalations=0),
+        5,
+        truth=estimands.evaluate(design.levels, truth.intercept, truth.mu, truth.sigma),
+        tie_breaker=np.random.default_rng(0),
+        progress=str,
+    )
+    assert (fit.error is None) == np.isfinite(fit.estimate).all()
+    assert fit.converged == (fit.error is None and fit.criterion is None)
+    told = conflicts.find(design, cells)
+    assert told is None or "prior" in told
 
 
 def test_attempts_follow_the_rule_and_are_recorded():

@@ -166,6 +166,13 @@ def test_the_criteria_that_failed_are_named_and_no_other(rhat, bulk, tail, count
         assert value == "nan" or compare[sign](float(value), float(limit))
 
 
+def test_draws_that_do_not_move_have_not_converged():
+    intercept, mu, sigma = coefficients()
+    sigma[..., 2] = 1.0
+    fit = fit_of(draws_of(intercept, mu, sigma))
+    assert fit.criterion == "max_rhat inf >= 1.01"
+
+
 def test_estimators_without_draws_have_a_criterion_of_their_own():
     zeros = np.zeros(SIZE)
     assert fit_of(Point(zeros, zeros, converged=True)).criterion is None
