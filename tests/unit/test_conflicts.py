@@ -3,9 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
-from summands import conflicts, simulate
+import fit
+import simulate as simulate_script
+from summands import conflicts, estimators, job, simulate
 from summands.cells import collapse
 from summands.design import Design
 from summands.levels import Levels
@@ -78,3 +81,35 @@ def test_few_rows_prove_nothing():
         design.levels, np.array([3.0]), (np.zeros(1, int), np.zeros(1, int))
     )
     assert conflicts.find(design, collapse(alone)) is None
+
+
+@pytest.mark.parametrize("name", ["nutpie", "least_squares"])
+def test_a_conflict_is_a_line_and_a_column_of_estimators_with_priors(
+    name, tmp_path, monkeypatch
+):
+    content = {"levels": [1, 2], "rows": 30, "truth": "fixed"}
+    content["coefficients"] = [[[500, 1]], [[0, 1], [1, 2]]]
+    designs = {
+        "free": Design.from_content(content, "free"),
+        "clash": Design.from_content(
+            content | {"intercept_sd": 5.0, "intercept_mean": 0.0}, "clash"
+        ),
+    }
+    data = {key: str(tmp_path / f"{key}.parquet") for key in ("truth", "rows", "cells")}
+    made = {key: str(tmp_path / f"{key}.parquet") for key in ("fits", "estimates")}
+    simulate_script.main(designs, range(3), 1, data)
+    lines = []
+    monkeypatch.setattr(job, "warn", lines.append)
+    options = {
+        key: rule["default"] for key, rule in estimators.load(name).OPTIONS.items()
+    }
+    if name == "nutpie":
+        options |= {"draws": 50, "escalations": 0}
+    inputs = {"data": data["cells"], "truth": data["truth"]}
+    fit.main(designs, range(3), 1, name, options, inputs, made)
+    table = pq.read_table(made["fits"]).to_pylist()
+    told = {(row["design"], of(row["prior_conflict"]) != []) for row in table}
+    assert told == {("free", False), ("clash", name == "nutpie")}
+    assert [line.split(":")[0] for line in lines] == ["clash"] * (name == "nutpie")
+    for row in table:
+        assert (row["criterion"] is None) == row["converged"]
