@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import xarray as xr
 
 from summands import (
+    conflicts,
     estimators,
     fitting,
     job,
@@ -23,6 +24,7 @@ from summands import (
 )
 from summands.cells import Cells, collapse
 from summands.design import Design
+from summands.units import Units
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -49,8 +51,7 @@ def main(
     kept: dict[str, xr.DataTree] = {}
     for design_id, of_design in itertools.groupby(data_sets, key=itemgetter(0)):
         design = designs[design_id]
-        problem = fitting.Problem.of(design)
-        fitting.prepare(estimator.prepare, problem, options, job.say)
+        fitting.prepare(estimator.prepare, fitting.Problem.of(design), options, job.say)
         if not tabulated["fits"]:
             # What is imported stays: looking through it for garbage would take a
             # twentieth of the time of small fits.
@@ -68,19 +69,35 @@ def main(
             fit = fitting.fit(
                 estimator.estimate,
                 data,
-                problem,
+                fitting.Problem.of(design, Units.of(data)),
                 options,
                 seeds.integer_seed(seed, design, replicate, f"estimator/{name}"),
                 truth=truth["truth"][position],
                 tie_breaker=seeds.generator(seed, design, replicate, f"rank/{name}"),
                 progress=say,
             )
+            if getattr(estimator, "PRIORS", False):
+                fit.prior_conflict = conflicts.find(design, data)
             say(str(fit))
             if "posterior" not in outputs:
                 fit.draws = None
             else:
                 cells.append(data if isinstance(data, Cells) else collapse(data))
             fits.append(fit)
+        conflicting = {
+            replicate: fit.prior_conflict
+            for replicate, fit in zip(replicates, fits, strict=True)
+            if fit.prior_conflict is not None
+        }
+        if conflicting:
+            first = min(conflicting)
+            job.warn(
+                f"{design_id}: the priors that {name} is told contradict "
+                f"{len(conflicting)} of the data sets of replicates {replicates[0]} to "
+                f"{replicates[-1]}, that of replicate {first} by {conflicting[first]}; "
+                "estimates lean towards them: state others, or let those of a named "
+                "design follow its data"
+            )
         tabulated["fits"].append(tables.fits(design_id, name, replicates, fits))
         tabulated["estimates"].append(
             tables.estimates(design_id, name, design.levels, replicates, fits, truth)

@@ -45,7 +45,7 @@ def row_level_model(problem: Problem, rows: simulate.Rows) -> Any:
     levels = problem.levels
     picked = np.stack(rows.contributors, axis=1) + levels.offsets
     with pm.Model() as model:
-        intercept = pm.Normal("intercept", 0, problem.intercept_sd)
+        intercept = pm.Normal("intercept", problem.intercept_mean, problem.intercept_sd)
         parts = [
             pm.ZeroSumNormal(f"mu_{level}", problem.mu_sd, shape=size)
             if size > 1

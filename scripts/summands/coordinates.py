@@ -151,6 +151,7 @@ class Coordinates:
                 2.0 * problem.log_sigma_mean,
                 (2.0 * problem.log_sigma_sd) ** -2,
                 self.unit,
+                problem.intercept_mean,
             ]
         )
         floats = [

@@ -11,6 +11,13 @@ from summands.levels import Levels
 
 Coefficients = tuple[tuple[tuple[float, float], ...], ...]
 
+# What the priors are made of. A design with given coefficients leaves them to its data
+# (None) where it does not state them.
+PRIORS = ("mu_sd", "log_sigma_mean", "log_sigma_sd", "intercept_sd", "intercept_mean")
+
+# What drawn coefficients depend on, beside the number of their truth.
+OF_COEFFICIENTS = ("levels", "mu_mean", "mu_sd", "log_sigma_mean", "log_sigma_sd")
+
 # File systems take names of 255 bytes; an id is also part of file names.
 LONGEST_ID = 120
 
@@ -19,20 +26,28 @@ LONGEST_ID = 120
 class Design:
     """What is simulated, and the scales from which the truth is drawn.
 
+    The scales are the priors of the estimators as well. A design with given
+    coefficients need not have them: those that are None follow each data set, see
+    `summands.fitting.Problem.of`.
+
     Parameters
     ----------
     levels : Levels
         Contributors per level.
     rows : int
         Rows of a data set.
-    mu_mean, mu_sd : float
+    mu_mean, mu_sd : float, the latter may be None
         mu ~ Normal(mu_mean, mu_sd), then centred within its level.
-    log_sigma_mean, log_sigma_sd : float
+    log_sigma_mean, log_sigma_sd : float or None
         sigma ~ LogNormal(log_sigma_mean, log_sigma_sd).
-    intercept_sd : float
+    intercept_sd : float or None
         intercept ~ Normal(0, intercept_sd).
     truth : {"drawn", "fixed"}
         Coefficients drawn anew for every replicate, or once for the design.
+    truth_number : int
+        Which of the fixed truths this is.
+    intercept_mean : float or None
+        Mean of the intercept's prior; drawn intercepts have the mean 0.
     coefficients : tuple, optional
         Given truth: for each level, for each contributor, (mu, sigma).
     name : str, optional
@@ -42,11 +57,13 @@ class Design:
     levels: Levels
     rows: int
     mu_mean: float = 0.0
-    mu_sd: float = 1.0
-    log_sigma_mean: float = 0.0
-    log_sigma_sd: float = 1.0
-    intercept_sd: float = 0.0
+    mu_sd: float | None = 1.0
+    log_sigma_mean: float | None = 0.0
+    log_sigma_sd: float | None = 1.0
+    intercept_sd: float | None = 5.0
     truth: str = "drawn"
+    truth_number: int = 0
+    intercept_mean: float | None = 0.0
     coefficients: Coefficients | None = None
     name: str | None = None
 
@@ -58,10 +75,14 @@ class Design:
         default is left out, so that a design keeps its seeds when designs learn to
         differ in something new.
         """
+        # Where coefficients are given, the default of a prior is to follow the data.
+        given = self.coefficients is not None
         content = {
             field.name: getattr(self, field.name)
             for field in fields(self)
-            if field.name != "name" and getattr(self, field.name) != field.default
+            if field.name != "name"
+            and getattr(self, field.name)
+            != (None if given and field.name in PRIORS else field.default)
         }
         content["levels"] = list(self.levels.sizes)
         if self.coefficients is not None:
@@ -80,6 +101,7 @@ class Design:
                 tuple((float(mu), float(sigma)) for mu, sigma in level)
                 for level in values["coefficients"]
             )
+            values = dict.fromkeys(PRIORS) | values
         return cls(name=name, **values)
 
     @property
@@ -95,13 +117,10 @@ class Design:
             "levels-" + "-".join(map(str, self.levels.sizes)),
             f"rows-{self.rows}",
         ]
-        for field in fields(self):
-            if field.name in ("levels", "rows", "coefficients", "name"):
-                continue
-            value = getattr(self, field.name)
-            if value != field.default:
+        for key, value in self.content.items():
+            if key not in ("levels", "rows", "coefficients"):
                 shown = value if isinstance(value, str) else _shortest(value)
-                parts.append(f"{field.name}-{shown}")
+                parts.append(f"{key}-{shown}")
         name = "_".join(parts)
         if len(name) <= LONGEST_ID:
             return name

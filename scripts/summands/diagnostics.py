@@ -49,7 +49,8 @@ class Diagnostics:
     Parameters
     ----------
     rhat, ess_bulk, ess_tail : ndarray, shape (P,)
-        NaN for what a constraint sets to zero: it does not mix.
+        NaN for what a constraint sets to zero: it does not mix. An infinite R-hat for
+        what ought to vary and is the same in all draws.
     divergences : int
     min_ebfmi : float
         Smallest of the chains.
@@ -62,16 +63,31 @@ class Diagnostics:
     min_ebfmi: float
 
     @property
+    def criterion(self) -> str | None:
+        """Criteria that fail, each with its value and limit; None where all pass.
+
+        Numbers are rounded away from the limit, so that they do not seem to meet it.
+        """
+        varies = ~np.isnan(self.rhat)
+        rhat = self.rhat[varies].max(initial=1.0)
+        found = []
+        if not rhat < MAX_RHAT:
+            found.append(f"max_rhat {np.ceil(1e3 * rhat) / 1e3:g} >= {MAX_RHAT}")
+        for name in ("ess_bulk", "ess_tail"):
+            ess = getattr(self, name)[varies].min(initial=np.inf)
+            if not ess >= MIN_ESS:
+                found.append(f"min_{name} {np.floor(ess):g} < {MIN_ESS}")
+        if self.divergences > 0:
+            found.append(f"divergences {self.divergences} > 0")
+        if not self.min_ebfmi >= MIN_EBFMI:
+            low = np.floor(1e3 * self.min_ebfmi) / 1e3
+            found.append(f"min_ebfmi {low:g} < {MIN_EBFMI}")
+        return "; ".join(found) or None
+
+    @property
     def converged(self) -> bool:
         """Whether every quantity and every chain passes, and none diverged."""
-        varies = np.isfinite(self.rhat)
-        return bool(
-            self.divergences == 0
-            and self.min_ebfmi >= MIN_EBFMI
-            and (self.rhat[varies] < MAX_RHAT).all()
-            and (self.ess_bulk[varies] >= MIN_ESS).all()
-            and (self.ess_tail[varies] >= MIN_ESS).all()
-        )
+        return self.criterion is None
 
 
 def diagnose(
@@ -95,6 +111,7 @@ def diagnose(
     chains = np.ascontiguousarray(np.moveaxis(values[..., varies], -1, 0))
     found = np.full((3, values.shape[-1]), np.nan)
     found[:, varies] = mixing(chains)
+    found[0, varies & np.isnan(found[0])] = np.inf
     return Diagnostics(
         found[0],
         found[1],
@@ -225,7 +242,9 @@ def _plain_rhat(chains: Array) -> Array:
     draws = chains.shape[2]
     between = draws * chains.mean(axis=2).var(axis=1, ddof=1)
     within = chains.var(axis=2, ddof=1).mean(axis=1)
-    return np.sqrt((between / within + draws - 1) / draws)
+    # Draws that are all the same have neither.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.sqrt((between / within + draws - 1) / draws)
 
 
 def _ess(chains: Array) -> Array:

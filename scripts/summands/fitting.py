@@ -5,10 +5,11 @@ Nothing here assumes that a truth exists: it is None for observed data.
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 
 from summands import estimands, information, scores
 from summands.cells import Cells, collapse
-from summands.design import Design
+from summands.design import PRIORS, Design
 from summands.levels import Levels
 from summands.simulate import Rows
+from summands.units import Units
 
 if TYPE_CHECKING:
     # Compiles; what only reads fits need not wait for it.
@@ -35,7 +37,7 @@ Z_50, Z_95 = (NormalDist().inv_cdf(0.5 + level / 2) for level in (0.5, 0.95))
 
 @dataclass(frozen=True)
 class Problem:
-    """What an estimator may know beside the data.
+    """What an estimator may know beside the data, in the data's units.
 
     Parameters
     ----------
@@ -44,8 +46,8 @@ class Problem:
         Scale of the zero-sum normal prior of mu.
     log_sigma_mean, log_sigma_sd : float
         Parameters of the log-normal prior of sigma.
-    intercept_sd : float, optional
-        Scale of the normal prior of the intercept.
+    intercept_sd, intercept_mean : float, optional
+        Scale and location of the normal prior of the intercept.
     """
 
     levels: Levels
@@ -53,19 +55,50 @@ class Problem:
     log_sigma_mean: float
     log_sigma_sd: float
     intercept_sd: float = 5.0
+    intercept_mean: float = 0.0
 
     @classmethod
-    def of(cls, design: Design) -> Problem:
-        """Levels of a design, with the priors that its truths are drawn from.
+    def of(cls, design: Design, units: Units | None = None) -> Problem:
+        """Levels of a design, with its priors.
 
-        An intercept that is always 0 has a weak prior none the less.
+        Those that the design does not state follow the data: with the mean m and the
+        standard deviation S of all values, and J levels, they are Normal(m, 5 S) for
+        the intercept, the scale S for mu, and for log sigma
+        Normal(log(S / sqrt(J + 1)), 1), as if the means and each level had equal
+        shares of the total variance. An intercept that is always 0 has a weak prior
+        none the less.
+
+        Parameters
+        ----------
+        design : Design
+        units : Units, optional
+            Those of the data; without them m is 0 and S is 1.
         """
-        return cls(
+        units = units or Units()
+        followed = cls(
             design.levels,
-            design.mu_sd,
-            design.log_sigma_mean,
-            design.log_sigma_sd,
-            design.intercept_sd or cls.intercept_sd,
+            mu_sd=units.scale,
+            log_sigma_mean=math.log(units.scale / math.sqrt(design.levels.count + 1)),
+            log_sigma_sd=1.0,
+            intercept_sd=5.0 * units.scale,
+            intercept_mean=units.origin,
+        )
+        stated = {name: getattr(design, name) for name in PRIORS}
+        if stated["intercept_sd"] == 0.0:
+            stated["intercept_sd"] = cls.intercept_sd
+        return replace(
+            followed,
+            **{name: value for name, value in stated.items() if value is not None},
+        )
+
+    def in_units(self, units: Units) -> Problem:
+        """Express the priors in other units, whose origin and scale are in these."""
+        return replace(
+            self,
+            mu_sd=self.mu_sd / units.scale,
+            log_sigma_mean=self.log_sigma_mean - math.log(units.scale),
+            intercept_sd=self.intercept_sd / units.scale,
+            intercept_mean=(self.intercept_mean - units.origin) / units.scale,
         )
 
 
@@ -162,8 +195,10 @@ class Fit:
     log_likelihood_rank: int | None = None
     log_likelihood_rank_of: int | None = None
     converged: bool = False
+    criterion: str | None = None
     error: str | None = None
     remark: str | None = None
+    prior_conflict: str | None = None
     draws: Draws | None = None
 
     def __post_init__(self) -> None:
@@ -195,7 +230,9 @@ class Fit:
         if self.max_rhat is not None:
             text += f", {self.parametrisation}, attempt {self.attempts}"
             text += f", R-hat {self.max_rhat:.3f}, {self.divergences} divergences"
-        text += ", converged" if self.converged else ", not converged"
+        text += (
+            ", converged" if self.converged else f", not converged: {self.criterion}"
+        )
         return text if self.remark is None else f"{text}; {self.remark}"
 
 
@@ -244,6 +281,11 @@ def fit(
 ) -> Fit:
     """Fit one data set. An estimator that fails gives a fit with an error.
 
+    The estimator is given the data, and the priors, in standard units
+    (`summands.units`): a table in millimetres gives what it gives in metres, and a
+    large baseline costs nothing. All that is computed from its result is computed in
+    these units too, and brought back at the end.
+
     Parameters
     ----------
     estimate : callable
@@ -271,15 +313,21 @@ def fit(
     try:
         cells = data if isinstance(data, Cells) else collapse(data)
         fitted.identified = information.identified(cells)
+        units = Units.of(data)
+        data, cells = units.standard(data), units.standard(cells)
+        if truth is not None:
+            origin, scale = units.of_quantities(problem.levels)
+            truth = (truth - origin) / scale
         # Only the estimator's time is the fit's.
         start = time.perf_counter()
-        result = estimate(data, problem, options, seed, progress)
+        result = estimate(data, problem.in_units(units), options, seed, progress)
         fitted.seconds = time.perf_counter() - start
         if isinstance(result, Draws):
             _summarise(fitted, result, cells, truth, tie_breaker)
         else:
             _state(fitted, result, truth)
         _bound_sigma(fitted, cells)
+        _bring_back(fitted, units, problem.levels)
     # Whatever goes wrong in one fit is a result of the study; it must not take the
     # other fits of the job with it.
     except Exception as error:
@@ -308,6 +356,7 @@ def _state(fitted: Fit, point: Point, truth: NDArray[np.float64] | None) -> None
     fitted.upper_95 = point.estimate + Z_95 * point.sd
     fitted.converged = point.converged
     fitted.remark = point.remark
+    fitted.criterion = None if point.converged else "the estimator's own criterion"
     if truth is not None:
         fitted.crps = scores.normal_crps(point.estimate, point.sd, truth)
 
@@ -336,6 +385,7 @@ def _summarise(
     fitted.divergences = found.divergences
     fitted.min_ebfmi = found.min_ebfmi
     fitted.converged = found.converged
+    fitted.criterion = found.criterion
     fitted.gradients = draws.gradients
     fitted.parametrisation = draws.parametrisation
     fitted.attempts = draws.attempts
@@ -353,6 +403,22 @@ def _bound_sigma(fitted: Fit, cells: Cells) -> None:
         fitted.estimate[names.where("variance_contrast")],
         float(fitted.estimate[names.where("total_variance")][0]),
     )
+
+
+def _bring_back(fitted: Fit, units: Units, levels: Levels) -> None:
+    """Express a fit in standard units in those of the data."""
+    origin, scale = units.of_quantities(levels)
+    for name in ("sd", "crps", "set_lower", "set_upper"):
+        setattr(fitted, name, scale * getattr(fitted, name))
+    for name in ("estimate", "lower_50", "upper_50", "lower_95", "upper_95"):
+        setattr(fitted, name, scale * getattr(fitted, name) + origin)
+    if fitted.draws is not None:
+        fitted.draws = replace(
+            fitted.draws,
+            intercept=units.scale * fitted.draws.intercept + units.origin,
+            mu=units.scale * fitted.draws.mu,
+            sigma=units.scale * fitted.draws.sigma,
+        )
 
 
 def _rank(

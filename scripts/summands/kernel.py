@@ -43,8 +43,8 @@ HEADER = 24
 # neither overflow nor lose their precision.
 SMALLEST, LARGEST = 1e-280, 1e280
 
-# Among the scalars: precisions of the priors, and the unit of the total floor.
-S_INTERCEPT, S_MU, S_LOG_MEAN, S_LOG_PRECISION, S_UNIT = range(5)
+# Among the scalars: means and precisions of the priors, the unit of the total floor.
+S_INTERCEPT, S_MU, S_LOG_MEAN, S_LOG_PRECISION, S_UNIT, S_INTERCEPT_MEAN = range(6)
 
 SIGNATURE = types.int64(
     types.uint64,
@@ -143,7 +143,7 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
     centre = _table(integers, floats, O_CENTRE, 1, k_count + 1)[0]
     axes = _table(integers, floats, O_AXES, k_count + 1, axes_count)
     warp = _table(integers, floats, O_WARP, 2, k_count)
-    scalars = _table(integers, floats, O_SCALARS, 1, 5)[0]
+    scalars = _table(integers, floats, O_SCALARS, 1, 6)[0]
 
     # One allocation for all that is passing.
     scratch = np.zeros(6 * k_count + 2 + 4 * levels)
@@ -166,7 +166,7 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
         # The prior's gradient waits here until that of the cells joins it.
         gx[k + 1] = -scalars[S_MU] * mu
         w[k] = deviation + (intercept if level[k] == 0 else 0.0)
-    b = mean_centre[0] + intercept
+    b = mean_centre[0] + intercept - scalars[S_INTERCEPT_MEAN]
     total -= 0.5 * scalars[S_INTERCEPT] * b * b
 
     # Variances.

@@ -91,7 +91,7 @@ def find(problem: Problem, cells: Cells, iterations: int = 60) -> Mode:
         weight = n / v
         precision = to_basis.T @ gram(members, weight, k) @ to_basis + prior
         target = to_basis.T @ sums(members, weight * (cells.mean - origin), k)
-        target[0] -= origin / problem.intercept_sd**2
+        target[0] -= (origin - problem.intercept_mean) / problem.intercept_sd**2
         try:
             root = scipy.linalg.cholesky(precision, lower=True)
         except np.linalg.LinAlgError:

@@ -10,14 +10,15 @@ from pymc.logprob.transforms import Transform
 from pytensor.tensor import TensorVariable
 
 from summands.cells import Cells
+from summands.design import PRIORS
 from summands.fitting import Problem
 
 
 def build(problem: Problem, cells: Cells) -> pm.Model:
     """State the model for one data set.
 
-    The data are `pymc.Data` containers named as in `data`, so that another data set
-    of the same levels, with any number of cells, can take their place.
+    The data and the priors are `pymc.Data` containers named as in `data`, so that
+    another data set of the same levels, with any number of cells, can take their place.
 
     Parameters
     ----------
@@ -34,15 +35,19 @@ def build(problem: Problem, cells: Cells) -> pm.Model:
     """
     levels = problem.levels
     with pm.Model(coords={"contributor": np.arange(levels.contributors)}) as model:
-        observed = {name: pm.Data(name, value) for name, value in data(cells).items()}
-        intercept = pm.Normal("intercept", 0.0, problem.intercept_sd)
+        observed = {
+            name: pm.Data(name, value) for name, value in data(problem, cells).items()
+        }
+        intercept = pm.Normal(
+            "intercept", observed["intercept_mean"], observed["intercept_sd"]
+        )
         mu = pm.Deterministic(
             "mu",
             pt.concatenate(
                 [
                     pt.zeros(1)
                     if size == 1
-                    else pm.ZeroSumNormal(f"mu_{level}", problem.mu_sd, shape=size)
+                    else pm.ZeroSumNormal(f"mu_{level}", observed["mu_sd"], shape=size)
                     for level, size in enumerate(levels.sizes)
                 ]
             ),
@@ -52,8 +57,8 @@ def build(problem: Problem, cells: Cells) -> pm.Model:
         tau = observed["information_scale"]
         scaled_variance = pm.LogNormal(
             "scaled_variance",
-            2.0 * problem.log_sigma_mean - pt.log(tau),
-            2.0 * problem.log_sigma_sd,
+            2.0 * observed["log_sigma_mean"] - pt.log(tau),
+            2.0 * observed["log_sigma_sd"],
             dims="contributor",
             default_transform=None,
             transform=Softplus(),
@@ -76,14 +81,20 @@ def build(problem: Problem, cells: Cells) -> pm.Model:
     return model
 
 
-def data(cells: Cells) -> dict[str, NDArray[np.generic]]:
-    """Values of the model's data containers for one data set."""
-    return {
+def data(problem: Problem, cells: Cells) -> dict[str, NDArray[np.generic]]:
+    """Values of the model's data containers for one data set and its priors."""
+    return priors(problem, cells) | {
         "members": cells.members,
         "n": cells.n.astype(float),
         "mean": cells.mean,
         "sum_of_squares": cells.sum_of_squares,
-        "information_scale": information_scale(cells),
+    }
+
+
+def priors(problem: Problem, cells: Cells) -> dict[str, NDArray[np.generic]]:
+    """Those of the values that the priors of the model's parameters depend on."""
+    return {name: np.asarray(getattr(problem, name)) for name in PRIORS} | {
+        "information_scale": information_scale(cells)
     }
 
 

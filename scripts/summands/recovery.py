@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from summands import estimands, montecarlo
 from summands.design import Design
+from summands.fitting import Problem
 from summands.metrics import METRICS
 from summands.montecarlo import SHARE, Measured, Statistic
 from summands.registry import COMMON, CONVERGED, GATES, Metric
@@ -274,11 +275,12 @@ def _samples(
     levels = design.levels
     names = estimands.index(levels)
     constant = estimands.constant(levels)
-    # Named designs may have priors that follow the data; only drawn truths have one.
+    # Only drawn truths have a prior that is the same for all data sets.
     spread = np.full(len(constant), np.nan)
     if design.truth == "drawn":
+        prior = Problem.of(design)
         spread = estimands.prior_spread(
-            levels, design.intercept_sd, design.mu_sd, design.log_sigma_sd
+            levels, prior.intercept_sd, prior.mu_sd, prior.log_sigma_sd
         )
     arrays = {
         name: estimates[name].to_numpy().reshape(fits.num_rows, -1) for name in COLUMNS

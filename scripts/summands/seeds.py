@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 import numpy as np
 
-from summands.design import Design
+from summands.design import OF_COEFFICIENTS, Design
 
 
 def seed_sequence(
@@ -34,8 +35,26 @@ def seed_sequence(
     -------
     numpy.random.SeedSequence
     """
-    name = json.dumps([design.content, replicate, purpose], sort_keys=True)
-    words = np.frombuffer(hashlib.sha256(name.encode()).digest(), dtype=">u4")
+    return _named(seed, [design.content, replicate, purpose])
+
+
+def coefficients(seed: int, design: Design, replicate: int) -> np.random.Generator:
+    """Make the generator of a replicate's coefficients.
+
+    It depends on the study's seed, on what coefficients are drawn from and on the
+    number of the truth: that of the replicate, or of the fixed truth. So designs that
+    differ in anything else, such as their rows, are compared at the same truths.
+    """
+    content = design.content
+    drawn_from = {key: content[key] for key in OF_COEFFICIENTS if key in content}
+    number = replicate if design.truth == "drawn" else design.truth_number
+    return np.random.default_rng(_named(seed, [drawn_from, number, "coefficients"]))
+
+
+def _named(seed: int, name: list[Any]) -> np.random.SeedSequence:
+    """Seed of the stream of this name, which is made of plain JSON values."""
+    text = json.dumps(name, sort_keys=True)
+    words = np.frombuffer(hashlib.sha256(text.encode()).digest(), dtype=">u4")
     return np.random.SeedSequence(seed, spawn_key=tuple(int(word) for word in words))
 
 

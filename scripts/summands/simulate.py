@@ -65,7 +65,8 @@ def draw_truth(design: Design, seed: int, replicate: int) -> Truth:
     Parameters
     ----------
     design : Design
-        A truth of "fixed" shares one draw among all replicates.
+        A truth of "fixed" shares one draw among all replicates, that of the drawn
+        replicate of the same number.
     seed : int
         The study's seed.
     replicate : int
@@ -80,14 +81,18 @@ def draw_truth(design: Design, seed: int, replicate: int) -> Truth:
         mu, sigma = given[:, 0], given[:, 1]
         intercept = float(levels.level_means(mu).sum())
         return Truth(intercept, levels.contrasts(mu), sigma)
-    stream = replicate if design.truth == "drawn" else None
-    rng = seeds.generator(seed, design, stream, "coefficients")
+    # Only designs with given coefficients leave their scales to the data.
+    assert design.mu_sd is not None
+    assert design.log_sigma_mean is not None
+    assert design.log_sigma_sd is not None
+    assert design.intercept_sd is not None
+    rng = seeds.coefficients(seed, design, replicate)
     mu = rng.normal(design.mu_mean, design.mu_sd, levels.contributors)
     sigma = rng.lognormal(
         design.log_sigma_mean, design.log_sigma_sd, levels.contributors
     )
-    # Normal(0, 0) is 0, and comes last: coefficients do not depend on it.
-    intercept = float(rng.normal(0.0, design.intercept_sd))
+    # Last: coefficients do not depend on it, nor the number itself on its scale.
+    intercept = float(rng.standard_normal() * design.intercept_sd)
     return Truth(intercept, levels.contrasts(mu), sigma)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from summands import estimators, validation
-from summands.design import Design
+from summands.design import PRIORS, Design
 from summands.levels import Levels
 from summands.validation import StudyError
 
@@ -175,6 +175,12 @@ def _designs(resolved: Mapping[str, Any]) -> tuple[dict[str, Design], list[str]]
     designs: dict[str, Design] = {}
     contents: dict[str, str] = {}
     found: list[str] = []
+    grid = resolved.get("grid", {})
+    if grid.get("fixed_truths", 1) > 1 and "fixed" not in grid["truth"]:
+        found.append(
+            f"grid.fixed_truths: {grid['fixed_truths']} truths, but none is fixed; "
+            "add fixed to grid.truth, or take this key away"
+        )
     for where, design in itertools.chain(_grid(resolved), _named(resolved)):
         if design.id in designs:
             found.append(f"{where}: the design {design.id} is given twice")
@@ -205,14 +211,17 @@ def _grid(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Design]]:
     if grid is None:
         return
     # Levels vary slowest, then rows, whatever the order in the file.
-    keys = sorted(grid, key=[field.name for field in fields(Design)].index)
+    keys = [field.name for field in fields(Design) if field.name in grid]
     for combination in itertools.product(*(enumerate(grid[key]) for key in keys)):
         values = dict(zip(keys, combination, strict=True))
         where = (
             f"grid.levels[{values['levels'][0]}] with grid.rows[{values['rows'][0]}]"
         )
         plain = {key: value for key, (_, value) in values.items()}
-        yield where, _design(Levels.of(plain.pop("levels")), plain)
+        levels = Levels.of(plain.pop("levels"))
+        truths = grid["fixed_truths"] if plain["truth"] == "fixed" else 1
+        for number in range(truths):
+            yield where, _design(levels, plain | {"truth_number": number})
 
 
 def _named(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Design]]:
@@ -224,7 +233,12 @@ def _named(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Design]]:
         )
         levels = Levels.of(map(len, coefficients))
         extra = {"truth": "fixed", "coefficients": coefficients, "name": name}
-        yield f"designs.{name}", _design(levels, plain | extra)
+        if "intercept_sd" in plain:
+            plain.setdefault("intercept_mean", 0.0)
+        yield (
+            f"designs.{name}",
+            _design(levels, dict.fromkeys(PRIORS) | plain | extra),
+        )
 
 
 def _design(levels: Levels, values: Mapping[str, Any]) -> Design:
@@ -232,12 +246,14 @@ def _design(levels: Levels, values: Mapping[str, Any]) -> Design:
 
     YAML's 1 and 1.0 are one number here, and so they must give one id and one seed.
     """
-    kinds = {field.name: field.type for field in fields(Design)}
-    convert = {"int": int, "float": float}
+    kinds = {field.name: str(field.type) for field in fields(Design)}
+    convert = {"int": int, "float": float, "float | None": float}
     return Design(
         levels,
         **{
-            key: convert.get(str(kinds[key]), lambda same: same)(value)
+            key: value
+            if value is None or kinds[key] not in convert
+            else convert[kinds[key]](value)
             for key, value in values.items()
         },
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -75,7 +76,10 @@ class Totals:
             total.first_error = errors[0].as_py()
         total.seconds += pc.sum(fits["seconds"]).as_py()
         for criterion in fits["criterion"].drop_null().to_pylist():
-            total.criteria.update(part.split()[0] for part in criterion.split("; "))
+            # Without the values: "min_ess_bulk 212 < 400" is one criterion for all.
+            total.criteria.update(
+                re.sub(r" \S+ [<>].*", "", part) for part in criterion.split("; ")
+            )
         remarks = fits["remark"].drop_null()
         total.remarked += len(remarks)
         total.first_remark = total.first_remark or "".join(remarks[:1].to_pylist())

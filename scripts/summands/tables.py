@@ -25,11 +25,22 @@ DESIGNS = _schema(
     ("levels", pa.list_(pa.int32()), "contributors per level"),
     ("rows", pa.int64(), "rows of a data set"),
     ("mu_mean", pa.float64(), "mean of mu before centring"),
-    ("mu_sd", pa.float64(), "standard deviation of mu"),
+    (
+        "mu_sd",
+        pa.float64(),
+        "standard deviation of mu; this and those below are null where the prior "
+        "follows the data",
+    ),
     ("log_sigma_mean", pa.float64(), "mean of log sigma"),
     ("log_sigma_sd", pa.float64(), "standard deviation of log sigma"),
     ("intercept_sd", pa.float64(), "standard deviation of the intercept"),
+    ("intercept_mean", pa.float64(), "mean of the intercept in its prior"),
     ("truth", pa.string(), "drawn: anew for every replicate; fixed: one for all"),
+    (
+        "truth_number",
+        pa.int32(),
+        "number of the fixed truth, from 0; null where truths are drawn",
+    ),
     ("replicates", pa.int32(), "number of replicates"),
 )
 
@@ -96,7 +107,18 @@ FITS = _schema(
         "R-hat < 1.01, both effective sample sizes at least 400, no divergence and "
         "E-BFMI at least 0.3 for draws; else the estimator's own criterion",
     ),
+    (
+        "criterion",
+        pa.string(),
+        "the criteria that were not met; null if it converged or failed",
+    ),
     ("error", pa.string(), "why the fit failed, null if it did not"),
+    (
+        "prior_conflict",
+        pa.string(),
+        "stated priors that the data contradict, null where there are none or the "
+        "estimator uses no priors",
+    ),
     ("parametrisation", pa.string(), "coordinates that a sampler moved in"),
     ("attempts", pa.int32(), "times a data set was sampled until it converged"),
     (
@@ -205,6 +227,7 @@ def designs(designs: Mapping[str, Design], replicates: int) -> pa.Table:
                 if key not in ("design", "levels", "replicates")
             }
             | {"levels": list(design.levels.sizes)}
+            | ({"truth_number": None} if design.truth == "drawn" else {})
             for name, design in designs.items()
         ],
         DESIGNS,

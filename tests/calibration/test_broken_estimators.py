@@ -21,7 +21,7 @@ from summands.fitting import Problem
 from summands.levels import Levels
 
 REPLICATES = calibration.ENOUGH
-DESIGN = Design(Levels.of([1, 3]), 60, intercept_sd=5.0)
+DESIGN = Design(Levels.of([1, 3]), 60)
 LEVELS = DESIGN.levels
 DEFAULTS = {key: rule["default"] for key, rule in nutpie.OPTIONS.items()}
 # Enough for 99 nearly independent draws; convergence is not what is tested.
@@ -55,7 +55,7 @@ def posterior_is_the_prior(cells, problem, options, seed, progress):
     shape = draws.mu.shape
     return dataclasses.replace(
         draws,
-        intercept=rng.normal(0, problem.intercept_sd, shape[:2]),
+        intercept=rng.normal(problem.intercept_mean, problem.intercept_sd, shape[:2]),
         mu=LEVELS.centre(rng.normal(0, problem.mu_sd, shape)),
         sigma=rng.lognormal(problem.log_sigma_mean, problem.log_sigma_sd, shape),
     )

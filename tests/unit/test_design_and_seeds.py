@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from summands import seeds
-from summands.design import LONGEST_ID, Design
+from summands.design import LONGEST_ID, PRIORS, Design
 from summands.levels import Levels
 
 designs = st.builds(
@@ -20,6 +20,19 @@ designs = st.builds(
     st.floats(1e-3, 5),
     st.sampled_from([0.0, 1.0, 5.0]),
     st.sampled_from(["drawn", "fixed"]),
+    st.sampled_from([0, 1, 12]),
+)
+scales = st.none() | st.sampled_from([0.5, 1.0, 5.0])
+given_designs = st.builds(
+    lambda number, *priors: Design(
+        Levels.of([1, 2]),
+        100,
+        coefficients=(((0.0, 1.0),), ((1.0, float(number)), (2.0, 0.5))),
+        truth="fixed",
+        **dict(zip(PRIORS, priors, strict=True)),
+    ),
+    st.integers(0, 3),
+    *[scales] * len(PRIORS),
 )
 
 
@@ -40,7 +53,22 @@ def test_ids_tell_designs_apart_and_make_file_names(one, other):
     assert not one.id.startswith(".")
 
 
-@given(designs)
+def test_each_fixed_truth_is_a_design_of_its_own():
+    first = Design(Levels.of([1, 2]), 100, truth="fixed")
+    assert first.id == "levels-1-2_rows-100_truth-fixed"
+    third = dataclasses.replace(first, truth_number=3)
+    assert third.id == "levels-1-2_rows-100_truth-fixed_truth_number-3"
+
+
+@given(given_designs, given_designs)
+def test_priors_that_follow_the_data_are_no_part_of_a_design(one, other):
+    assert (one == other) == (one.content == other.content)
+    for name in PRIORS:
+        stated = getattr(one, name) is not None
+        assert (name in one.content) == (name in one.id) == stated
+
+
+@given(designs | given_designs)
 def test_a_design_survives_its_content_as_json(design):
     content = json.loads(json.dumps(design.content))
     assert Design.from_content(content) == design

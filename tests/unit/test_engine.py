@@ -16,6 +16,7 @@ from scipy import stats
 
 from summands import (
     cell_kernel,
+    conflicts,
     coordinates,
     estimands,
     fitting,
@@ -31,6 +32,7 @@ from summands.design import Design
 from summands.estimators import nutpie
 from summands.fitting import Problem
 from summands.levels import Levels
+from summands.units import Units
 
 
 def data_set(sizes, rows, seed=0, **scales):
@@ -38,7 +40,12 @@ def data_set(sizes, rows, seed=0, **scales):
     truth = simulate.draw_truth(design, seed, 0)
     cells = collapse(simulate.draw_rows(design, truth, seed, 0))
     problem = Problem(
-        design.levels, design.mu_sd, design.log_sigma_mean, design.log_sigma_sd
+        design.levels,
+        design.mu_sd,
+        design.log_sigma_mean,
+        design.log_sigma_sd,
+        intercept_sd=3.0,
+        intercept_mean=1.5,
     )
     return problem, cells
 
@@ -212,7 +219,7 @@ def test_coordinates_are_a_bijection_with_its_jacobian(sizes, kind):
         residual = cells.sum_of_squares + cells.n * (cells.mean - mean) ** 2
         sigma = np.sqrt(s)
         return (
-            stats.norm.logpdf(intercept, 0, problem.intercept_sd)
+            stats.norm.logpdf(intercept, problem.intercept_mean, problem.intercept_sd)
             + stats.norm.logpdf(mu, 0, problem.mu_sd).sum()
             + stats.lognorm.logpdf(
                 sigma, problem.log_sigma_sd, scale=np.exp(problem.log_sigma_mean)
@@ -277,7 +284,7 @@ def test_the_mode_is_where_the_gradient_is_zero(sizes, rows, seed, log_sigma_mea
         residual = cells.sum_of_squares + cells.n * (cells.mean - mean) ** 2
         return (
             -0.5 * (cells.n * np.log(v) + residual / v).sum()
-            + stats.norm.logpdf(full[0], 0, problem.intercept_sd)
+            + stats.norm.logpdf(full[0], problem.intercept_mean, problem.intercept_sd)
             + stats.norm.logpdf(full[1:], 0, problem.mu_sd).sum()
             + stats.norm.logpdf(
                 log_s, 2 * problem.log_sigma_mean, 2 * problem.log_sigma_sd
@@ -361,9 +368,51 @@ def test_fits_converge(sizes, rows, scale):
     assert fit.attempts <= 3
 
 
+EXTREME = {
+    "wide noise": Design(Levels.of([1, 3, 5]), 60, log_sigma_sd=8.0),
+    "wide means, hardly any noise": Design(
+        Levels.of([1, 3, 5]), 60, mu_sd=1e6, log_sigma_mean=-10.0
+    ),
+    "means beyond the digits of the noise": Design(
+        Levels.of([1, 3, 5]), 60, mu_sd=1e15, log_sigma_mean=-10.0
+    ),
+    "noise beyond all numbers": Design(Levels.of([1, 3]), 60, log_sigma_sd=200.0),
+    "noise of one contributor alone": Design.from_content(
+        {
+            "levels": [1, 3],
+            "rows": 60,
+            "coefficients": [[[1e6, 0]], [[1, 0], [2, 0], [3, 1]]],
+        }
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("name", EXTREME)
+@pytest.mark.parametrize("replicate", range(2))
+def test_extreme_scales_end_in_a_result_or_an_error(name, replicate):
+    design = EXTREME[name]
+    truth = simulate.draw_truth(design, 1, replicate)
+    cells = collapse(simulate.draw_rows(design, truth, 1, replicate))
+    fit = fitting.fit(
+        nutpie.estimate,
+        cells,
+        Problem.of(design, Units.of(cells)),
+        options_of(tune=100, draws=200, escalations=0),
+        5,
+        truth=estimands.evaluate(design.levels, truth.intercept, truth.mu, truth.sigma),
+        tie_breaker=np.random.default_rng(0),
+        progress=str,
+    )
+    assert (fit.error is None) == np.isfinite(fit.estimate).all()
+    assert fit.converged == (fit.error is None and fit.criterion is None)
+    told = conflicts.find(design, cells)
+    assert told is None or "prior" in told
+
+
 def test_attempts_follow_the_rule_and_are_recorded():
     """Draws too few to converge take every attempt, the last one in "warped"."""
-    problem, cells = data_set([2, 2], 2000)
+    problem, cells = data_set([2, 2], 2000, log_sigma_sd=0.3)
     kinds = []
     for escalations in (0, 1, 2):
         options = options_of(draws=10, tune=50, escalations=escalations)

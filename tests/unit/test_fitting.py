@@ -1,5 +1,9 @@
+import operator
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from summands import (
@@ -16,6 +20,7 @@ from summands.design import Design
 from summands.estimators import EstimatorError, bayesian_ridge, load, names, nutpie
 from summands.fitting import Draws, Point, Problem
 from summands.levels import Levels
+from summands.units import Units
 
 DESIGN = Design(Levels.of([1, 2, 3]), 300)
 PROBLEM = Problem(DESIGN.levels, 1.0, 0.0, 1.0)
@@ -59,7 +64,9 @@ def draws_of(intercept, mu, sigma, **statistics):
 
 
 def fit_of(result, **options):
+    """The fit of data in standard units, which are then those of the result."""
     _, cells, _ = data_set()
+    cells = Units.of(cells).standard(cells)
     return fitting.fit(
         lambda *arguments: result, cells, PROBLEM, {}, 0, progress=str, **options
     )
@@ -116,14 +123,70 @@ def thin_tails(intercept, mu, sigma):
     return draws_of(intercept, mu, sigma)
 
 
-@pytest.mark.parametrize(
-    "fault", [diverged, short_of_energy, stuck, correlated, thin_tails]
-)
-def test_each_convergence_criterion_can_fail(fault):
-    assert fit_of(draws_of(*coefficients())).converged
-    fit = fit_of(fault(*coefficients()))
+FAULTS = {
+    "max_rhat": stuck,
+    "min_ess_bulk": correlated,
+    "min_ess_tail": thin_tails,
+    "divergences": diverged,
+    "min_ebfmi": short_of_energy,
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_each_convergence_criterion_can_fail(name):
+    sound = fit_of(draws_of(*coefficients()))
+    assert sound.converged
+    assert sound.criterion is None
+    fit = fit_of(FAULTS[name](*coefficients()))
     assert not fit.converged
     assert fit.error is None
+    failed = [text.split()[0] for text in fit.criterion.split("; ")]
+    assert name in failed
+    assert failed == sorted(failed, key=list(FAULTS).index)
+
+
+@given(
+    st.floats(0.9, 2.0) | st.sampled_from([np.inf, 1.01, 1.0099999, 1.0100001]),
+    st.floats(1, 1e4) | st.sampled_from([399.9999, 400.0, np.nan]),
+    st.floats(1, 1e4) | st.sampled_from([399.9999, 400.0]),
+    st.integers(0, 2),
+    st.floats(0, 2) | st.sampled_from([0.29999999, 0.3, np.nan]),
+)
+def test_the_criteria_that_failed_are_named_and_no_other(rhat, bulk, tail, count, low):
+    """Each that is told contradicts its limit as it is written; the rest are met."""
+    quantities = np.array([[1.0, np.nan, rhat], [5e3, np.nan, bulk], [5e3, 0.0, tail]])
+    found = diagnostics.Diagnostics(*quantities, divergences=count, min_ebfmi=low)
+    failing = {
+        "max_rhat": not rhat < diagnostics.MAX_RHAT,
+        "min_ess_bulk": not bulk >= diagnostics.MIN_ESS,
+        "min_ess_tail": not tail >= diagnostics.MIN_ESS,
+        "divergences": count > 0,
+        "min_ebfmi": not low >= diagnostics.MIN_EBFMI,
+    }
+    told = (found.criterion or "").split("; ") if found.criterion else []
+    assert [text.split()[0] for text in told] == [
+        name for name, fails in failing.items() if fails
+    ]
+    assert found.converged == (not told)
+    compare = {"<": operator.lt, ">": operator.gt, ">=": operator.ge}
+    for text in told:
+        _, value, sign, limit = text.split()
+        assert value == "nan" or compare[sign](float(value), float(limit))
+
+
+def test_draws_that_do_not_move_have_not_converged():
+    intercept, mu, sigma = coefficients()
+    sigma[..., 2] = 1.0
+    fit = fit_of(draws_of(intercept, mu, sigma))
+    assert fit.criterion == "max_rhat inf >= 1.01"
+
+
+def test_estimators_without_draws_have_a_criterion_of_their_own():
+    zeros = np.zeros(SIZE)
+    assert fit_of(Point(zeros, zeros, converged=True)).criterion is None
+    fit = fit_of(Point(zeros, zeros, converged=False))
+    assert fit.criterion == "the estimator's own criterion"
+    assert str(fit).endswith("not converged: the estimator's own criterion")
 
 
 def test_an_estimator_that_raises_is_a_failed_fit():
@@ -136,6 +199,7 @@ def test_an_estimator_that_raises_is_a_failed_fit():
     fit = fitting.fit(breaks, cells, PROBLEM, {}, 0, progress=lines.append)
     assert fit.error == "ZeroDivisionError: nothing to divide by"
     assert not fit.converged
+    assert fit.criterion is None
     assert np.isnan(fit.estimate).all()
     assert (fit.identified == information.identified(cells)).all()
     assert "Traceback" in lines[0]
@@ -274,7 +338,7 @@ def test_bayesian_ridge_takes_contributors_without_rows():
 
 def test_nutpie_finds_the_posterior_that_importance_sampling_finds():
     """Two routes to one posterior: NUTS, and the prior weighted by the likelihood."""
-    design = Design(Levels.of([1, 2]), 12)
+    design = Design(Levels.of([1, 2]), 12, intercept_sd=1.0)
     problem = Problem(design.levels, 1.0, 0.0, 0.7, intercept_sd=1.0)
     _, cells, _ = data_set(design, 1)
     fit = fitting.fit(
@@ -319,7 +383,8 @@ def test_nutpie_draws_do_not_depend_on_the_data_set_before(backend):
     _, second, _ = data_set(design, 1)
     nutpie._compile.cache_clear()
     alone = nutpie.estimate(second, problem, options, 5, print)
-    nutpie.estimate(first, problem, options, 4, print)
+    other = Problem(design.levels, 3.0, -2.0, 0.3, 0.1, 50.0)
+    nutpie.estimate(first, other, options, 4, print)
     after = nutpie.estimate(second, problem, options, 5, print)
     assert (alone.sigma == after.sigma).all()
     assert (alone.mu == after.mu).all()

@@ -14,7 +14,7 @@ def problem_and_cells(sizes, rows, seed=0):
     design = Design(Levels.of(sizes), rows)
     truth = simulate.draw_truth(design, seed, 0)
     data = simulate.draw_rows(design, truth, seed, 0)
-    return Problem(design.levels, 1.5, 0.2, 0.8), data, collapse(data)
+    return Problem(design.levels, 1.5, 0.2, 0.8, 2.0, -0.7), data, collapse(data)
 
 
 @pytest.mark.parametrize("sizes", [[2], [1, 2], [2, 3, 4]])
@@ -49,7 +49,7 @@ def test_density_is_that_of_the_rows_and_the_priors(sizes):
         forward = built.rvs_to_transforms[scaled].forward(pt.as_tensor(ratio))
         point[built.rvs_to_values[scaled].name] = forward.eval()
         by_hand = (
-            stats.norm.logpdf(intercept, 0, problem.intercept_sd)
+            stats.norm.logpdf(intercept, problem.intercept_mean, problem.intercept_sd)
             + stats.norm.logpdf(mu, 0, problem.mu_sd).sum()
             # per unit of sigma^2 / tau, whose logarithm is 2 log sigma - log tau
             + stats.norm.logpdf(

@@ -1,3 +1,5 @@
+import dataclasses
+
 import arviz as az
 import numpy as np
 import pandas as pd
@@ -231,7 +233,7 @@ def study_tables(names=("one", "two"), estimators=("full", "partial"), replicate
                     fit.identified &= ~index.where("mu")
                     fit.criterion = "min_ess_bulk 100 < 400"
                     if estimator == "full" and name == names[0]:
-                        fit.criterion += "; divergences 3"
+                        fit.criterion += "; divergences 3 > 0"
                         fit.prior_conflict = "too far"
                 if number == 1 and estimator == "full":
                     fit.remark = "it rests on a point"
@@ -323,8 +325,12 @@ def test_designs_are_listed_as_they_are():
     assert row.pop("design") == design.id
     assert row.pop("replicates") == 7
     assert row.pop("levels") == [1, 3]
+    assert row.pop("truth_number") is None
     assert row == {key: getattr(design, key) for key in row}
     assert row["mu_sd"] == 2.0
+    fixed = dataclasses.replace(design, truth="fixed", truth_number=2, mu_sd=None)
+    (row,) = tables.designs({"d": fixed}, 7).to_pylist()
+    assert (row["truth_number"], row["mu_sd"]) == (2, None)
 
 
 def test_the_summary_counts_everything():
@@ -334,7 +340,7 @@ def test_the_summary_counts_everything():
     assert "designs.parquet      2 designs" in text
     assert f"estimates.parquet    {whole['estimates'].num_rows} estimates" in text
     assert "fits.parquet         24 fits, 16 converged, 4 failed" in text
-    assert f"recovery.parquet     {whole['recovery'].num_rows} metrics" in text
+    assert f"recovery.parquet     {whole['recovery'].num_rows:,} metrics" in text
     tested = whole["calibration"].num_rows
     assert tested == len(estimands.PARAMETERS) + 1
     assert f"calibration.parquet  {tested} parameters tested" in text

@@ -348,8 +348,8 @@ def test_metrics_of_contrasts_do_not_know_what_all_have_in_common(values, added)
     plain = of_named(values, values)
     moved = of_named(values + added, values)
     assert contrasts(moved, "mu") == approx_rows(contrasts(plain, "mu"))
-    # Errors over the total variance know it, of course.
-    without = ["rmse_over_total"]
+    # What is over the total variance knows it, of course.
+    without = ["rmse_over_total", "width_95_over_total"]
     found = contrasts(
         of_named(values, values + abs(added)), "variance_contrast", without
     )

@@ -103,12 +103,64 @@ def test_cells_of_many_levels_do_not_overflow():
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["drawn", "fixed"]))
 def test_truth_is_centred_and_fixed_only_when_asked(seed, truth):
-    design = Design(Levels.of([1, 3, 5]), 100, truth=truth, mu_mean=4.0)
+    design = Design(
+        Levels.of([1, 3, 5]), 100, truth=truth, mu_mean=4.0, intercept_sd=0.0
+    )
     first, second = (simulate.draw_truth(design, seed, number) for number in (0, 1))
     assert np.allclose(design.levels.level_means(first.mu), 0, atol=1e-12)
     assert first.intercept == 0
     assert (first.sigma > 0).all()
     assert (first.mu == second.mu).all() == (truth == "fixed")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 50), st.floats(1e-3, 1e3))
+def test_designs_share_their_truths(seed, number, spread):
+    """Only what coefficients are drawn from, and their number, make them differ."""
+    design = Design(Levels.of([1, 3, 5]), 100, mu_sd=2.0)
+    truth = simulate.draw_truth(design, seed, number)
+    fixed = dataclasses.replace(design, truth="fixed", truth_number=number)
+    for other in (
+        dataclasses.replace(design, rows=5000),
+        fixed,
+        dataclasses.replace(fixed, rows=77),
+    ):
+        same = simulate.draw_truth(other, seed, number)
+        assert same.intercept == truth.intercept
+        assert (same.mu == truth.mu).all()
+        assert (same.sigma == truth.sigma).all()
+    wide = simulate.draw_truth(
+        dataclasses.replace(design, intercept_sd=spread), seed, number
+    )
+    assert (wide.mu == truth.mu).all()
+    assert wide.intercept / spread == pytest.approx(truth.intercept / 5.0)
+    for change in (
+        {"mu_mean": 0.5},
+        {"mu_sd": 1.0},
+        {"log_sigma_mean": 1.0},
+        {"log_sigma_sd": 2.0},
+        {"levels": Levels.of([1, 5, 3])},
+    ):
+        moved = simulate.draw_truth(dataclasses.replace(design, **change), seed, number)
+        assert moved.intercept != truth.intercept
+    next_one = simulate.draw_truth(
+        dataclasses.replace(fixed, truth_number=number + 1), seed, 0
+    )
+    assert next_one.intercept != truth.intercept
+    assert next_one.intercept == simulate.draw_truth(design, seed, number + 1).intercept
+
+
+def test_designs_of_the_same_truth_have_rows_of_their_own():
+    drawn = Design(Levels.of([1, 3]), 100)
+    designs = [
+        drawn,
+        dataclasses.replace(drawn, truth="fixed"),
+        dataclasses.replace(drawn, truth="fixed", truth_number=1),
+        dataclasses.replace(drawn, intercept_sd=1.0),
+    ]
+    truth = simulate.draw_truth(drawn, 1, 0)
+    first = {simulate.draw_rows(design, truth, 1, 0).value[0] for design in designs}
+    assert len(first) == len(designs)
 
 
 def test_given_means_are_centred_into_the_intercept():
@@ -230,6 +282,6 @@ def test_a_large_table_needs_the_memory_of_a_block():
     assert cells.n.sum() == design.rows
     assert peak < 16e6
     # Five standard errors: the cells are those of this truth.
-    mean = truth.mu[cells.members].sum(axis=1)
+    mean = truth.intercept + truth.mu[cells.members].sum(axis=1)
     v = (truth.sigma[cells.members] ** 2).sum(axis=1)
     assert (np.abs(cells.mean - mean) < 5 * np.sqrt(v / cells.n)).all()

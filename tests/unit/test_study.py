@@ -5,6 +5,7 @@ import pytest
 import yaml
 
 from summands import study
+from summands.design import PRIORS
 from summands.validation import StudyError
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +77,36 @@ def test_whole_and_decimal_numbers_are_one():
     assert list(one.designs) == ["levels-1-2_rows-100_mu_sd-2"]
 
 
+def named(**keys):
+    given = {"rows": 10, "coefficients": [[[0, 1]]]} | keys
+    return study.load(changed("designs.d", given)).designs["d"]
+
+
+def test_priors_of_a_named_design_follow_its_data_unless_they_are_stated():
+    assert {getattr(named(), name) for name in PRIORS} == {None}
+    stated = named(mu_sd=1, log_sigma_mean=0, log_sigma_sd=2)
+    assert (stated.mu_sd, stated.log_sigma_mean, stated.log_sigma_sd) == (1, 0, 2)
+    assert (stated.intercept_sd, stated.intercept_mean) == (None, None)
+    assert named(intercept_sd=3).intercept_mean == 0
+    located = named(intercept_mean=500)
+    assert (located.intercept_sd, located.intercept_mean) == (None, 500)
+
+
+def test_more_fixed_truths_are_more_designs_and_leave_the_first_alone():
+    def of(truths, kinds):
+        document = changed("grid.truth", kinds)
+        document["grid"] |= {"fixed_truths": truths, "rows": [100, 200]}
+        return study.load(document).designs
+
+    one, three = of(1, ["fixed"]), of(3, ["fixed"])
+    assert list(one) == [f"levels-1-2_rows-{n}_truth-fixed" for n in (100, 200)]
+    assert three.items() >= one.items()
+    assert len(three) == 6
+    numbers = [design.truth_number for design in three.values()]
+    assert numbers == [0, 1, 2, 0, 1, 2]
+    assert len(of(3, ["drawn", "fixed"])) == 8
+
+
 @pytest.mark.parametrize("options", [None, {}])
 def test_an_empty_mapping_takes_the_defaults(options):
     document = SMALL | {"estimators": {"bayesian_ridge": options}}
@@ -137,6 +168,20 @@ BROKEN = {
     "unknown truth": (
         changed("grid.truth", ["random"]),
         "grid.truth[0]: 'random' is not one of: drawn, fixed",
+    ),
+    "fixed truths where none is fixed": (
+        changed("grid.fixed_truths", 3),
+        "grid.fixed_truths: 3 truths, but none is fixed; add fixed to grid.truth",
+    ),
+    "a list of numbers of truths": (
+        changed("grid.fixed_truths", [3]),
+        "grid.fixed_truths: [3] is not a whole number",
+    ),
+    "no spread of the intercept's prior": (
+        changed(
+            "designs.d", {"rows": 10, "coefficients": [[[0, 1]]], "intercept_sd": 0}
+        ),
+        "designs.d.intercept_sd: 0 is not more than 0",
     ),
     "empty level": (
         changed("grid.levels", [[1, 0]]),

@@ -8,12 +8,16 @@ A module of this package is an estimator. It defines
     Whether it returns draws, which are then kept as a NetCDF file.
 ``OPTIONS``
     Its options: JSON schemas by name, each with a default and a description.
+``PRIORS`` (optional)
+    True where it uses the problem's priors: then data that contradict those that a
+    design states are told.
 ``prepare(problem, options)``
     Imports and compiles what the fits of a batch share, so that the time it takes is
     not counted as theirs.
 ``estimate(data, problem, options, seed, progress)``
     The estimate itself. `data` is a `summands.simulate.Rows` or a
     `summands.cells.Cells`, `problem` a `summands.fitting.Problem` (levels and priors),
+    both in units in which the values have mean 0 and standard deviation 1,
     `options` has every option with its value, `progress` takes a line for the log. It
     returns a `summands.fitting.Point` (estimates and standard errors, NaN where it has
     none) or `summands.fitting.Draws`. Estimates stand in the order of

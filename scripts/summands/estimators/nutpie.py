@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from summands import diagnostics, estimands
 from summands.cells import Cells
 from summands.fitting import Draws, Problem
+from summands.levels import Levels
 
 READS = "cells"
 SAMPLES = True
+PRIORS = True
 OPTIONS: dict[str, dict[str, Any]] = {
     "backend": {
         "enum": ["compiled", "pymc"],
@@ -138,7 +140,7 @@ def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
     from summands import ridge
 
     if options["backend"] == "pymc":
-        _compile(problem)
+        _compile(problem.levels)
     else:
         from summands import nuts
 
@@ -266,12 +268,13 @@ def _sample_pymc(
 
     from summands import model
 
-    program = _compile(problem)
-    data = model.data(cells)
+    program = _compile(problem.levels)
     # Starting points come from a function that reads the model's own containers,
     # which with_data leaves as they are: set both, or they would be those of the data
     # set that happened to be compiled.
-    program.model.set_data("information_scale", data["information_scale"])
+    for name, value in model.priors(problem, cells).items():
+        program.model.set_data(name, value)
+    data = model.data(problem, cells)
     trace = nutpie.sample(program.compiled.with_data(**data), **settings)
     kept, warmup = trace["sample_stats"], trace["warmup_sample_stats"]
     posterior = trace["posterior"]
@@ -292,14 +295,13 @@ class _Program:
 
 
 @lru_cache(maxsize=1)
-def _compile(problem: Problem) -> _Program:
-    """Compile the PyMC model once for all data sets of these levels and priors."""
+def _compile(levels: Levels) -> _Program:
+    """Compile the PyMC model once for all data sets and priors of these levels."""
     import nutpie
 
     from summands import model
 
-    # Any data will do: they are replaced before sampling.
-    levels = problem.levels
+    # Any data and priors will do: they are replaced before sampling.
     cells = Cells(
         levels,
         contributors=np.zeros((1, levels.count), dtype=np.int64),
@@ -307,7 +309,7 @@ def _compile(problem: Problem) -> _Program:
         mean=np.array([0.0]),
         sum_of_squares=np.array([1.0]),
     )
-    built = model.build(problem, cells)
+    built = model.build(Problem(levels, 1.0, 0.0, 1.0), cells)
     compiled = nutpie.compile_pymc_model(built, var_names=["intercept", "mu", "sigma"])
     return _Program(built, compiled)
 
