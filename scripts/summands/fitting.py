@@ -37,7 +37,7 @@ Z_50, Z_95 = (NormalDist().inv_cdf(0.5 + level / 2) for level in (0.5, 0.95))
 
 @dataclass(frozen=True)
 class Problem:
-    """What an estimator may know beside the data, in the data's units.
+    """What an estimator may know beside the data, in the units of those data.
 
     Parameters
     ----------
@@ -111,7 +111,8 @@ class Draws:
     intercept : ndarray, shape (chains, draws)
     mu, sigma : ndarray, shape (chains, draws, K)
     statistics : mapping of str to ndarray, each of shape (chains, draws)
-        Sampler statistics of the kept draws.
+        Sampler statistics of the kept draws. Energies and log densities are those of
+        the data in standard units.
     diagnostics : Diagnostics
     gradients : int
         Gradient evaluations, those of tuning and of given-up attempts included.

@@ -15,7 +15,7 @@ from summands.fitting import Problem
 from summands.levels import Levels
 from summands.units import Units
 
-ROOM = {"chains": 4, "tune": 300, "draws": 1000, "escalations": 0}
+ROOM = {"chains": 4, "tune": 200, "draws": 600, "escalations": 0}
 MOVED = [(500.0, 1.0), (1e6, 1.0), (0.0, 1e-6), (1e6, 1e-6), (-1e6, 1e6)]
 
 
@@ -89,7 +89,7 @@ SCALED = ("sd", "crps", "set_lower", "set_upper")
 @pytest.mark.parametrize(("shift", "scale"), MOVED)
 @pytest.mark.parametrize(
     ("sizes", "rows", "noise"),
-    [([1, 3], 200, 1.0), ([2, 3, 4], 800, 0.1), ([1, 24, 6], 400, 1.0)],
+    [([1, 3], 200, 1.0), ([2, 3, 4], 800, 0.1), ([1, 24, 6], 144, 1.0)],
 )
 @pytest.mark.parametrize(
     "name", ["bayesian_ridge", "homoscedastic", "least_squares", "maximum_likelihood"]
@@ -97,6 +97,8 @@ SCALED = ("sd", "crps", "set_lower", "set_upper")
 def test_point_estimates_move_with_the_data(name, sizes, rows, noise, shift, scale):
     design = given_design(sizes, rows, noise=noise)
     drawn, truth = data_of(design)
+    if sizes == [1, 24, 6]:
+        drawn = one_row_a_cell(sizes)
     origin, factor = of_quantities(design.levels, shift, scale)
     here = fit_of(name, design, drawn, truth=truth)
     there = fit_of(

@@ -20,7 +20,7 @@ A module of this package is an estimator. It defines
     both in units in which the values have mean 0 and standard deviation 1,
     `options` has every option with its value, `progress` takes a line for the log. It
     returns a `summands.fitting.Point` (estimates and standard errors, NaN where it has
-    none) or `summands.fitting.Draws`. Estimates stand in the order of
+    none) or `summands.fitting.Draws`, in these units. Estimates stand in the order of
     `summands.estimands.index`: intercept, mu of every contributor level by level,
     sigma, variance_contrast, total_variance. An exception that it raises is recorded
     as a failed fit.
