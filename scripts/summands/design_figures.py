@@ -124,7 +124,7 @@ def by_design(recovery: pd.DataFrame, kind: Kind) -> pd.DataFrame:
     # Of shares the smallest is the worst, of errors and widths the largest.
     worst = grouped["worst"].max() if kind.log else grouped["worst"].min()
     pooled["worst"] = worst
-    pooled = pd.DataFrame({name: back(pooled[name]) for name in columns})
+    pooled[columns] = back(pooled[columns])
     pooled["carried"] = grouped["carried"].any()
     return pooled.reset_index()
 
