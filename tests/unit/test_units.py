@@ -132,7 +132,7 @@ def test_the_posterior_moves_with_the_data(sizes):
         drawn = one_row_a_cell(sizes)
         design = given_design(sizes, len(drawn.value))
     else:
-        design = given_design(sizes, 30 * sizes[1])
+        design = given_design(sizes, 10 * sizes[1])
         drawn, _ = data_of(design)
     here = fit_of("nutpie", design, drawn, **ROOM)
     varies = ~estimands.constant(design.levels)
