@@ -32,6 +32,12 @@ if (
 ):
     signal.signal(signal.SIGINT, stop)
 
+if set("{}") & set(workflow.basedir):
+    refuse(
+        f"{workflow.basedir} has braces in its name, which Snakemake takes for "
+        "variables: move the workflow to another folder"
+    )
+
 if workflow.is_main_process and not os.access(".", os.W_OK):
     refuse(
         f"{Path.cwd()} cannot be written to: give the run a folder where it can, with "
