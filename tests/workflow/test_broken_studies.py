@@ -231,9 +231,9 @@ def test_folders_and_files_may_have_spaces_quotes_and_umlauts(tmp_path):
     again.folder.mkdir()
     again.python = str(source / ".venv" / "bin" / "python")
     again.run(document, "--until", "simulate")
-    (cells,) = again.results("quick").rglob("cells.parquet")
-    same = source / cells.relative_to(again.folder)
-    assert cells.read_bytes() == same.read_bytes()
+    for cells in again.results("quick").rglob("cells.parquet"):
+        same = source / cells.relative_to(again.folder)
+        assert cells.read_bytes() == same.read_bytes()
 
 
 def test_a_folder_with_braces_is_refused(tmp_path):

@@ -3,6 +3,7 @@ import logging
 import shlex
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 from snakemake.logging import logger
@@ -18,8 +19,13 @@ def refuse(reason):
     sys.exit(f"summands: {reason}")
 
 
-def stop(*_):
+def stop(_, frame):
     """End with one line, where each job that was stopped would have Snakemake's own."""
+    if any(each.f_code.co_name == "emit" for each, _ in traceback.walk_stack(frame)):
+        # Snakemake drops what is raised while it writes to its log: a moment later.
+        signal.signal(signal.SIGALRM, stop)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        return
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     logging.disable()
     print("summands: stopped; run again to go on", file=sys.stderr, flush=True)
