@@ -1,11 +1,20 @@
 .DEFAULT_GOAL := help
-.PHONY: help env env-test study report test lint bench bench-scale lock clean
+.PHONY: help env env-test cores study report test lint bench bench-scale lock clean
 
 CORES ?= all
 STUDY ?= config/config.yaml
-snakemake = .venv/bin/snakemake --cores $(CORES) --configfile $(STUDY)
+# The shell reads them as variables: a file's name may have spaces and quotes.
+export CORES STUDY
+snakemake = .venv/bin/python -m snakemake --cores "$$CORES" --configfile "$$STUDY"
 # Checks a study file and prints the study's name.
-check = PYTHONPATH=scripts .venv/bin/python -m summands.study
+check = PYTHONPATH=scripts .venv/bin/python -m summands.study "$$STUDY"
+
+options = CORES STUDY
+given = $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+unknown = $(filter-out $(options),$(given))
+ifneq ($(unknown),)
+$(error summands: unknown option: $(unknown); known here: $(options))
+endif
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
@@ -18,13 +27,18 @@ env: ## set up the Python environment in .venv
 env-test:
 	@envs/create.sh test
 
-study: env ## run a study, or go on with one that was stopped
-	@$(check) $(STUDY) >/dev/null
+cores:
+	@case "$$CORES" in all) ;; ''|*[!0-9]*|0*) \
+	    echo "summands: CORES=$$CORES is neither a number from 1 on nor all" >&2; \
+	    exit 2 ;; esac
+
+study: cores env ## run a study, or go on with one that was stopped
+	@$(check) >/dev/null
 	@$(snakemake)
 
 report: study ## write the study's report page, results/<study>/report.html
-	@$(snakemake) --report results/$$($(check) $(STUDY))/report.html
-	@echo "results/$$($(check) $(STUDY))/report.html"
+	@$(snakemake) --report "results/$$($(check))/report.html"
+	@echo "results/$$($(check))/report.html"
 
 lint: env-test ## format, lint and type checks
 	.venv/bin/ruff format --check

@@ -1,5 +1,11 @@
 """Simulate a batch: truth, rows and cells of its replicates."""
 
+import signal
+
+if __name__ == "__main__":
+    # Ctrl-C ends it without a stack, from here on; the run has a word on it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial

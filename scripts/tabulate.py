@@ -1,5 +1,11 @@
 """Gather the batches of a study into its final tables."""
 
+import signal
+
+if __name__ == "__main__":
+    # Ctrl-C ends it without a stack, from here on; the run has a word on it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
 import itertools
 import json
 from collections import defaultdict

@@ -20,15 +20,9 @@ from numpy.typing import NDArray
 
 from summands import estimands
 from summands.levels import Levels
+from summands.limits import MAX_RHAT, MIN_EBFMI, MIN_ESS
 
 Array = NDArray[np.float64]
-
-# Limits of Vehtari et al. (2021), sections 4 and 7.
-MAX_RHAT = 1.01
-MIN_ESS = 400
-
-# Limit of Betancourt (2016, arXiv:1604.00695, section 4), as used by Stan.
-MIN_EBFMI = 0.3
 
 # Sampler statistics of a draw that are kept, by nutpie's name.
 STATISTICS = (

@@ -1,4 +1,4 @@
-"""How large a job is: seconds and memory of a fit, from its design alone.
+"""How large a job is: seconds, memory and bytes on disk, from its design alone.
 
 Estimates, not promises: they decide how many fits are worth a job of their own and what
 a cluster is asked for. A job that needs more is tried again with more.
@@ -43,6 +43,21 @@ GRADIENTS_PER_DRAW = 8
 # Seconds of a fit without draws: any, and what each contributor times row or cell, and
 # the cube of contributors adds. Within three times of the slowest estimators.
 OF_FIT, OF_ENTRY, OF_CUBE = 0.01, 3e-7, 7e-7
+
+# Bytes of the files, as a run of the default study leaves them, with which they agree
+# within a third: of a row beside its contributors, of a cell, of a quantity's truth, of
+# its estimate with draws and without (in the files of the stages, and about as much
+# again in the final tables), of a draw beside its parameters, of a fit in its tables
+# and logs, of any file, of what is tabulated for a design and an estimator, and of the
+# figures.
+OF_ROW, OF_CELL_FILED, OF_TRUTH = 9.7, 19.0, 16.0
+OF_ESTIMATE_WITH_DRAWS, OF_ESTIMATE_ALONE = 115.0, 40.0
+OF_DRAW, OF_FIT_FILED, OF_FILE = 33.0, 250.0, 4000.0
+OF_METRICS, OF_FIGURES = 2000.0, 500_000.0
+
+# Bytes of memory that a fit of rows takes for each row and contributor: 40 to 43 were
+# measured, five times the one-hot matrix, whose singular vectors are as large as it.
+OF_INDICATOR = 40.0
 
 # Clusters stop a job at its limit: several times what is expected.
 PATIENCE = 6
@@ -172,8 +187,8 @@ def memory(
         contributors = design.levels.contributors
         needed = 8.0 * cells(design) * (contributors + 20)
         if estimator.READS == "rows":
-            # One-hot, and a copy of it.
-            needed += 16.0 * design.rows * (contributors + design.levels.count)
+            needed += OF_INDICATOR * design.rows * contributors
+            needed += 8.0 * design.rows * (1 + design.levels.count)
         if estimator.SAMPLES:
             draws = options.get("chains", 4) * options.get("draws", 1000)
             of_fit = 8.0 * draws * (2 * contributors + 8)
@@ -189,6 +204,65 @@ def memory(
                 kept += 2 * 2 * of_cells * replicates * keep_draws
         largest = max(largest, needed)
     return EMPTY + math.ceil((largest + kept) / 1e6)
+
+
+def data_bytes(design: Design, *, keep_rows: bool) -> tuple[float, float]:
+    """Bytes on disk of a data set.
+
+    Parameters
+    ----------
+    design : Design
+    keep_rows : bool
+        Whether rows are written.
+
+    Returns
+    -------
+    rows : float
+        Of its rows: noise does not compress, contributors take their bits.
+    others : float
+        Of its truth and cells.
+    """
+    sizes = design.levels.sizes
+    bits = sum((size - 1).bit_length() for size in sizes)
+    others = OF_TRUTH * _quantities(design)
+    others += (OF_CELL_FILED + 0.1 * len(sizes)) * cells(design)
+    return keep_rows * design.rows * (OF_ROW + bits / 8), others
+
+
+def fit_bytes(
+    design: Design, name: str, options: Mapping[str, Any], *, keep_draws: bool
+) -> tuple[float, float]:
+    """Bytes on disk of a fit.
+
+    Parameters
+    ----------
+    design : Design
+    name : str
+        The estimator's.
+    options : mapping
+        Its options; ``chains``, ``draws`` and ``keep_draws`` count where it samples.
+    keep_draws : bool
+        Whether draws are written.
+
+    Returns
+    -------
+    draws : float
+        Of its posterior.
+    others : float
+        Of its estimates and what is tabulated of them.
+    """
+    if not estimators.load(name).SAMPLES:
+        return 0.0, OF_FIT_FILED + 2 * OF_ESTIMATE_ALONE * _quantities(design)
+    number = 4 if options.get("keep_draws") == "float32" else 8
+    a_draw = OF_DRAW + number * (2 * design.levels.contributors + 1)
+    draws = options.get("chains", 4) * options.get("draws", 1000) * a_draw
+    others = OF_FIT_FILED + 2 * OF_ESTIMATE_WITH_DRAWS * _quantities(design)
+    return keep_draws * draws, others
+
+
+def _quantities(design: Design) -> int:
+    """Quantities that are estimated; see `summands.estimands.index`."""
+    return 2 + 3 * design.levels.contributors
 
 
 def runtime(seconds: float) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
@@ -16,6 +17,10 @@ from summands import estimators, validation
 from summands.design import PRIORS, Design
 from summands.levels import Levels
 from summands.validation import StudyError
+
+# A few lists of a grid multiply to more than any machine fits. So many take 9 seconds
+# to check and 4 to plan.
+MOST_DESIGNS = 100_000
 
 SCHEMA = Path(__file__).parents[2] / "workflow" / "schemas" / "study.schema.yaml"
 
@@ -96,12 +101,15 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
         With every problem found, one a line.
     """
     rules = schema()
-    found = [
-        sentence
-        for file in files
-        for sentence in validation.repeated_keys(file.read_text())
-    ]
-    found += validation.problems(document, rules)
+    if validation.overgrown(document):
+        found = ["the study file: aliases (*name) repeat too much; write values out"]
+    else:
+        found = [
+            sentence
+            for file in files
+            for sentence in validation.repeated_keys(file.read_text(encoding="utf-8"))
+        ]
+        found += validation.problems(document, rules)
     if not found:
         resolved = _with_defaults(dict(document), rules)
         designs, found = _designs(resolved)
@@ -138,12 +146,16 @@ def read(path: Path) -> Study:
     StudyError
         If there is no such file, if it is not YAML, or if `load` refuses it.
     """
+    if path.is_dir():
+        raise StudyError(f"{path} is a folder: name a study file")
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StudyError(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise StudyError(f"{path} is not YAML: {error}") from None
+    except RecursionError:
+        raise StudyError(f"{path} is nested too deeply") from None
     if not isinstance(document, Mapping):
         raise StudyError(f"{path} has no keys: a study file is a mapping (key: value)")
     return load(document, (path,))
@@ -167,7 +179,8 @@ def _with_defaults(value: Any, rules: Mapping[str, Any]) -> Any:
     ):
         rule = rules["additionalProperties"]
         return {key: _with_defaults(item, rule) for key, item in value.items()}
-    return value
+    # To the schema 1000.0 is a whole number; to what counts with it, it is not.
+    return int(value) if rules.get("type") == "integer" else value
 
 
 def _designs(resolved: Mapping[str, Any]) -> tuple[dict[str, Design], list[str]]:
@@ -181,6 +194,16 @@ def _designs(resolved: Mapping[str, Any]) -> tuple[dict[str, Design], list[str]]
             f"grid.fixed_truths: {grid['fixed_truths']} truths, but none is fixed; "
             "add fixed to grid.truth, or take this key away"
         )
+    lists = [values for values in grid.values() if isinstance(values, list)]
+    count = math.prod(map(len, lists)) if grid else 0
+    if "fixed" in grid.get("truth", []):
+        others = count // len(grid["truth"])
+        count += others * (grid["fixed_truths"] - 1)
+    if count > MOST_DESIGNS:
+        return {}, [
+            f"grid: its lists multiply to {count} designs, and {MOST_DESIGNS} are "
+            "the most; shorten them, or make several studies"
+        ]
     for where, design in itertools.chain(_grid(resolved), _named(resolved)):
         if design.id in designs:
             found.append(f"{where}: the design {design.id} is given twice")
@@ -262,6 +285,9 @@ def _design(levels: Levels, values: Mapping[str, Any]) -> Design:
 if __name__ == "__main__":
     # Check a study file before anything else starts, and tell the study's name.
     try:
-        print(read(Path(sys.argv[1])).name)
+        (named,) = sys.argv[1:]
+        if not named:
+            raise StudyError("no study file is named: give STUDY=file.yaml")
+        print(read(Path(named)).name)
     except StudyError as refusal:
         sys.exit(f"summands: {refusal}")

@@ -4,15 +4,45 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import jsonschema
 import yaml
 
+# Values that aliases of YAML may add to a document. A few lines of aliases of aliases
+# stand for billions.
+MOST_REPEATED = 100_000
+
 
 class StudyError(ValueError):
     """A study file that cannot be run; its text is meant for the user."""
+
+
+def overgrown(document: Any) -> bool:
+    """Whether aliases repeat more values than anyone means, or one holds itself.
+
+    Takes as long as it takes to look at each value once, however often it is repeated.
+    """
+    sizes: dict[int, float] = {}
+    written = 0
+
+    def expanded(value: Any) -> float:
+        """Count a value with all within it, as often as they are repeated."""
+        nonlocal written
+        if not isinstance(value, Mapping | list):
+            written += 1
+            return 1
+        if id(value) not in sizes:
+            written += 1
+            # What is met again while it is counted is within itself.
+            sizes[id(value)] = math.inf
+            items = value.values() if isinstance(value, Mapping) else value
+            sizes[id(value)] = 1 + sum(map(expanded, items))
+        return sizes[id(value)]
+
+    return expanded(document) - written > MOST_REPEATED
 
 
 def problems(document: Any, schema: dict[str, Any]) -> list[str]:
@@ -80,27 +110,35 @@ def repeated_keys(text: str) -> list[str]:
     list of str
         One sentence per repeated key.
     """
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        # JSON, with tabs for instance: what is neither has been refused before.
+        return []
     return [
         f"{at([*path, key])}: given twice, the second time in line {line}; "
         "keep one of them"
-        for path, key, line in _repeated(root, [])
+        for path, key, line in _repeated(root, [], set())
     ]
 
 
 def _repeated(
-    node: yaml.Node | None, path: list[str | int]
+    node: yaml.Node | None, path: list[str | int], visited: set[yaml.Node]
 ) -> Iterator[tuple[list[str | int], str, int]]:
+    # An alias is the node that it names: looked through once, where it was written.
+    if node is None or node in visited:
+        return
+    visited.add(node)
     if isinstance(node, yaml.MappingNode):
         seen = set()
         for key, value in node.value:
             if key.value in seen:
                 yield path, key.value, key.start_mark.line + 1
             seen.add(key.value)
-            yield from _repeated(value, [*path, key.value])
+            yield from _repeated(value, [*path, key.value], visited)
     elif isinstance(node, yaml.SequenceNode):
         for number, value in enumerate(node.value):
-            yield from _repeated(value, [*path, number])
+            yield from _repeated(value, [*path, number], visited)
 
 
 def _odd_keys(
@@ -155,9 +193,7 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
                 "string": "text",
                 "boolean": "true or false",
             }
-            hint = ""
-            if wanted in ("integer", "number") and _reads_as_number(value):
-                hint = f" (YAML reads {value} as text; write {float(value):g})"
+            hint = _hint(value, wanted)
             yield f"{where}: {_shown(value)} is not {names[wanted]}{hint}"
         case "enum":
             words = ", ".join(map(str, rule))
@@ -183,11 +219,37 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
             yield f"{where}: {error.message}"
 
 
-def _reads_as_number(value: Any) -> bool:
+def _hint(value: Any, wanted: str) -> str:
+    """Say how to write a number that YAML reads as text, nothing for other values."""
+    if wanted not in ("integer", "number") or not isinstance(value, str):
+        return ""
     try:
-        return isinstance(value, str) and math.isfinite(float(value))
+        number = float(value)
     except ValueError:
-        return False
+        return ""
+    if not (number.is_integer() or (wanted == "number" and math.isfinite(number))):
+        return ""
+    return f" (YAML reads {value} as text; write {_written(value, number)})"
+
+
+def _written(value: str, number: float) -> str:
+    """Write a number such that YAML 1.1 reads it as one: 1e9 is text to it.
+
+    Parameters
+    ----------
+    value : str
+        As it is in the file.
+    number : float
+        What is meant; finite.
+    """
+    if re.fullmatch(r"[+-]?\d+", value):
+        # In quotes: digits that a float could not hold.
+        return str(int(value))
+    if number.is_integer() and abs(number) < 1e15:
+        return str(int(number))
+    # A float has a point to YAML, which Python leaves out before an exponent.
+    mantissa, exponent, power = repr(number).partition("e")
+    return mantissa + ".0" * ("." not in mantissa) + exponent + power
 
 
 def _shown(value: Any) -> str:

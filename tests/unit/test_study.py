@@ -1,10 +1,16 @@
 import copy
+import json
+import math
+import re
+import time
 from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
-from summands import study
+from summands import study, validation
 from summands.design import PRIORS
 from summands.validation import StudyError
 
@@ -118,6 +124,9 @@ def test_more_replicates_per_job_than_replicates_is_fine():
     assert study.load(document).replicates_per_job == 50
 
 
+GRID = ("rows", "mu_mean", "mu_sd", "log_sigma_mean", "log_sigma_sd")
+TWENTY_LEVELS = {"levels": [[1, size] for size in range(1, 21)]}
+
 BROKEN = {
     "unknown key": (
         changed("replicate", 3),
@@ -154,6 +163,16 @@ BROKEN = {
         changed("grid.rows", ["1e3"]),
         "grid.rows[0]: '1e3' is not a whole number (YAML reads 1e3 as text; "
         "write 1000)",
+    ),
+    "large number that YAML reads as text": (
+        changed("grid.rows", ["1e9"]),
+        "grid.rows[0]: '1e9' is not a whole number (YAML reads 1e9 as text; "
+        "write 1000000000)",
+    ),
+    "more designs than anyone can run": (
+        changed("grid", {key: list(range(1, 21)) for key in GRID} | TWENTY_LEVELS),
+        "grid: its lists multiply to 64000000 designs, and 100000 are the most; "
+        "shorten them, or make several studies",
     ),
     "scalar for a list": (changed("grid.rows", 100), "grid.rows: 100 is not a list"),
     "zero replicates": (changed("replicates", 0), "replicates: 0 is less than 1"),
@@ -277,3 +296,130 @@ def test_keys_given_twice_are_found_in_the_file(tmp_path):
         study.load(yaml.safe_load(file.read_text()), (file,))
     assert f"{file} has 1 problem" in str(caught.value)
     assert "designs.d: given twice, the second time in line 5" in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["integer", "number"])
+@given(st.floats(allow_nan=False, allow_infinity=False), st.sampled_from("reg"))
+def test_what_the_hint_says_is_read_as_the_number_that_was_meant(kind, value, style):
+    text = repr(value) if style == "r" else f"{value:{style}}"
+    (said,) = validation.problems(text, {"type": kind})
+    hint = re.search(r"; write (.*)\)$", said)
+    if kind == "integer" and not float(text).is_integer():
+        assert hint is None
+        return
+    read = yaml.safe_load(hint[1])
+    assert read == float(text)
+    assert validation.problems(read, {"type": kind}) == []
+
+
+@pytest.mark.parametrize("text", ["", "many", "nan", "inf", "1e999", "1.5.2"])
+def test_what_is_no_number_gets_no_hint(text):
+    (said,) = validation.problems(text, {"type": "number"})
+    assert "write" not in said
+
+
+def test_whole_numbers_may_be_written_with_a_point():
+    def written(number: type) -> dict:
+        return {
+            **changed("grid", {"levels": [[1, 2]], "rows": [number(100)]}),
+            "seed": number(3),
+            "replicates": number(7),
+            "replicates_per_job": number(2),
+            "designs_per_job": number(2),
+            "estimators": {"nutpie": {"draws": number(500)}},
+        }
+
+    one, other = (study.load(written(number)) for number in (int, float))
+    assert one == other
+    for loaded in (one, other):
+        texts = json.dumps({**loaded.resolved, "grid": None})
+        assert re.findall(r"\d+\.0", texts.replace("0.9", "")) == []
+        assert isinstance(loaded.replicates_per_job, int)
+        assert isinstance(loaded.estimators["nutpie"]["draws"], int)
+
+
+def bomb(depth: int = 12) -> str:
+    """Lists of ten aliases of lists of ten aliases: 10 ** depth values."""
+    lines = ["study: bomb", "x0: &x0 [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
+    lines += [
+        f"x{n}: &x{n} [{', '.join([f'*x{n - 1}'] * 10)}]" for n in range(1, depth)
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("text", [bomb(), "study: &a\n  x: [*a]\n"])
+def test_aliases_that_multiply_are_refused_at_once(tmp_path, text):
+    file = tmp_path / "study.yaml"
+    file.write_text(text)
+    start = time.process_time()
+    for check in (
+        lambda: study.read(file),
+        lambda: study.load(yaml.safe_load(text), (file,)),
+    ):
+        with pytest.raises(StudyError, match="aliases"):
+            check()
+    assert time.process_time() - start < 2
+    assert validation.repeated_keys(text) == []
+    (twice,) = validation.repeated_keys(text + "study: again\n")
+    assert twice.startswith("study: given twice")
+
+
+def test_aliases_that_save_typing_are_fine():
+    text = (
+        "study: small\ngrid: {levels: &sizes [[1, 2], [1, 3]], rows: [100]}\n"
+        "designs:\n  a: {rows: 9, coefficients: [[[0, 1]], &pair [[0, 1], [0, 2]]]}\n"
+        "  b: {rows: 10, coefficients: [[[0, 1]], *pair]}\n"
+        "estimators: {bayesian_ridge: {}}\n"
+    )
+    assert len(study.load(yaml.safe_load(text)).designs) == 4
+
+
+def test_a_long_study_without_aliases_is_not_overgrown(monkeypatch):
+    monkeypatch.setattr(validation, "MOST_REPEATED", 0)
+    assert not validation.overgrown(DEFAULT)
+    assert validation.overgrown([shared := [1, 2], shared])
+
+
+@pytest.mark.parametrize("most", [5, 6])
+def test_a_grid_may_have_so_many_designs_and_no_more(monkeypatch, most):
+    monkeypatch.setattr(study, "MOST_DESIGNS", most)
+    grid = {"levels": [[1, 2], [1, 3]], "rows": [10, 20, 30]}
+    if most >= math.prod(map(len, grid.values())):
+        assert len(study.load(changed("grid", grid)).designs) == 6
+    else:
+        assert "multiply to 6 designs" in complaint(changed("grid", grid))
+
+
+def test_a_grid_of_billions_is_refused_before_it_is_walked_through():
+    values = [0.5 + n for n in range(20)]
+    grid = {
+        **TWENTY_LEVELS,
+        "rows": list(range(100, 120)),
+        **dict.fromkeys(GRID[1:], values),
+        "intercept_sd": values,
+        "truth": ["drawn", "fixed"],
+    }
+    start = time.process_time()
+    assert "multiply to 2560000000 designs" in complaint(changed("grid", grid))
+    assert time.process_time() - start < 2
+
+
+@pytest.mark.parametrize(
+    ("make", "expected"),
+    [
+        (Path.mkdir, "is a folder: name a study file"),
+        (lambda path: path.write_text("[" * 5000), "is nested too deeply"),
+        (lambda path: path.write_bytes(b"\xff\xfe\x00"), "is not YAML"),
+    ],
+)
+def test_what_is_no_study_file_is_named(tmp_path, make, expected):
+    path = tmp_path / "study.yaml"
+    make(path)
+    with pytest.raises(StudyError, match=f"study.yaml {expected}"):
+        study.read(path)
+
+
+def test_json_that_is_no_yaml_is_read(tmp_path):
+    file = tmp_path / "study.json"
+    file.write_text(json.dumps(SMALL, indent="\t"))
+    assert study.load(SMALL, (file,)).name == "small"

@@ -25,6 +25,7 @@ class Workflow:
     folder: Path
     source: Path = ROOT
     environment: Mapping[str, str] | None = None
+    python: str = sys.executable
     started: list[subprocess.Popen] = field(default_factory=list)
 
     def write(self, document: object, name: str = "study.yaml") -> Path:
@@ -35,7 +36,7 @@ class Workflow:
 
     def command(self, document: object, *options: str, cores: int = 2) -> list[str]:
         return [
-            *(sys.executable, "-m", "snakemake", "--cores", str(cores)),
+            *(self.python, "-m", "snakemake", "--cores", str(cores)),
             *("--configfile", str(self.write(document))),
             *("--directory", str(self.folder), *options),
         ]

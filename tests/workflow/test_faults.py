@@ -97,7 +97,9 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
         "estimators": {"nutpie": {"draws": 9000, "tune": 100, "escalations": 0}},
     }
     del study["designs"]
+    remount(small_disk, "size=4m")
     printed = workflow.run(study, fails=True)
+    assert "the results would take some" in printed
     assert "summands: the disk is full" in printed
     assert "make room and run the study again" in printed
     files = {path.name for path in small_disk.rglob("*") if path.is_file()}
@@ -121,6 +123,15 @@ def test_read_only_results_are_told(workflow, small_disk):
     remount(small_disk, "ro")
     printed = workflow.run(POINT | {"replicates": 4}, fails=True)
     assert "Write-protected output files" in printed
+    assert "Traceback" not in printed
+
+
+def test_a_folder_that_cannot_be_written_to_is_told(workflow, small_disk):
+    remount(small_disk, "ro")
+    elsewhere = Workflow(workflow.folder)
+    printed = elsewhere.run(POINT, "--directory", str(small_disk), fails=True)
+    *_, said = printed.splitlines()
+    assert said.startswith(f"summands: {small_disk} cannot be written to")
     assert "Traceback" not in printed
 
 

@@ -1,29 +1,117 @@
 # What the rules share: the checked study, how it is cut into jobs, and the folder of its results.
+import logging
+import shlex
+import signal
 import sys
+import traceback
 from pathlib import Path
 
-from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
 
-from summands import batch, estimators, lock, plan, provenance, sizing, study
+from summands import batch, costs, estimators, lock, plan, provenance, sizing, study
+from summands.storage import whole
+
+
+def refuse(reason):
+    """End with a message for the user, and without Snakemake's words around it."""
+    sys.exit(f"summands: {reason}")
+
+
+def stop(_, frame):
+    """End with one line, where each job that was stopped would have Snakemake's own."""
+    if any(each.f_code.co_name == "emit" for each, _ in traceback.walk_stack(frame)):
+        # Snakemake drops what is raised while it writes to its log: a moment later.
+        signal.signal(signal.SIGALRM, stop)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    logging.disable()
+    print("summands: stopped; run again to go on", file=sys.stderr, flush=True)
+    sys.exit(128 + signal.SIGINT)
+
+
+if (
+    workflow.is_main_process
+    and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+):
+    signal.signal(signal.SIGINT, stop)
+
+if set("{}") & set(workflow.basedir):
+    refuse(
+        f"{workflow.basedir} has braces in its name, which Snakemake takes for "
+        "variables: move the workflow to another folder"
+    )
+
+if workflow.is_main_process and not os.access(".", os.W_OK):
+    refuse(
+        f"{Path.cwd()} cannot be written to: give the run a folder where it can, with "
+        "--directory"
+    )
+
+if len(workflow.overwrite_configfiles) > 1:
+    refuse(
+        "one study file at a time: --configfile names "
+        + " and ".join(map(str, workflow.overwrite_configfiles))
+    )
 
 try:
     STUDY = study.load(config, tuple(Path(file) for file in workflow.configfiles))
 except (study.StudyError, estimators.EstimatorError) as error:
-    raise WorkflowError(str(error))
+    refuse(error)
 
 RESULTS = batch.results(STUDY.name)
 SIMULATED = f"{RESULTS}/simulated/{{designs}}/{{batch}}"
 FITTED = f"{RESULTS}/fitted/{{estimator}}/{{designs}}/{{batch}}"
 LOGS = f"{RESULTS}/logs"
 
+
+def check_costs():
+    """Tell what the study takes before it is planned; refuse what has no room here."""
+    taken = costs.of(STUDY)
+    logger.info(f"Study {STUDY.name} takes, in all: {taken}.")
+    for line in costs.short_chains(STUDY):
+        logger.warning(f"summands: {line}")
+    # With a limit on jobs in a queue they run elsewhere.
+    if workflow.resource_settings.nodes is not None:
+        return
+    found = [costs.of_memory(taken, costs.machine_memory())]
+    if workflow.storage_settings.default_storage_provider is None:
+        found.append(costs.of_disk(STUDY, taken, Path(RESULTS)))
+    for excess in filter(None, found):
+        if excess.certain:
+            refuse(excess.text)
+        logger.warning(f"summands: {excess.text}")
+
+
+def name_python():
+    """Name the Python of scripts by a path that a shell takes as it is.
+
+    Snakemake writes it into commands without quotes: a space in it would end it.
+    """
+    if shlex.quote(sys.executable) == sys.executable:
+        return
+    link = Path(".snakemake", "environment")
+    if not link.exists() or link.readlink() != Path(sys.prefix):
+        with whole(link) as passing:
+            passing.unlink(missing_ok=True)
+            passing.symlink_to(sys.prefix)
+    within = Path(sys.executable).relative_to(sys.prefix)
+    place = str(link.absolute() / within)
+    # A path from the folder of the run, where that has a space itself.
+    sys.executable = place if shlex.quote(place) == place else str(link / within)
+
+
 if not workflow.is_main_process:
+    name_python()
     # From here on: Snakemake removes the outputs of a job before it starts the script.
     try:
         lock.share(RESULTS)
     except lock.LockError as error:
-        raise WorkflowError(str(error))
+        refuse(error)
+else:
+    check_costs()
 
 
 include: "results.smk"
@@ -115,7 +203,8 @@ def claim_study():
         try:
             lock.claim(RESULTS)
         except lock.LockError as error:
-            raise WorkflowError(str(error))
+            refuse(error)
+        name_python()
         write_result(PLAN_FILE, plan.written(PLAN, EARLIER))
 
 

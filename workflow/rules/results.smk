@@ -51,7 +51,7 @@ def earlier_plan():
         with reading(f"{RESULTS}/{PLAN_FILE}"):
             units, packs = plan.read(read_result(PLAN_FILE))
     except DamagedFileError as error:
-        raise WorkflowError(str(error))
+        refuse(error)
     if stored(PLAN_FILE) is None:
         # A unit that was planned and never made can still be cut in another way. Not
         # every storage can tell which those are.
@@ -79,7 +79,7 @@ def check_records():
     if made is None or recorded("study.yaml"):
         return
     if yaml.safe_load(made) != STUDY.resolved:
-        raise WorkflowError(
+        refuse(
             f"{RESULTS} was made by another study file, and started in another folder, "
             "which has the notes on how: run this study there, copy .snakemake/metadata "
             "from there to here, or give the study a name of its own"
@@ -93,7 +93,7 @@ def check_posteriors(files):
             for file in files:
                 check_netcdf(file)
         except DamagedFileError as error:
-            raise WorkflowError(str(error))
+            refuse(error)
 
 
 if workflow.is_main_process:
