@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help env env-test study report test lint bench bench-scale lock clean
+.PHONY: help env env-test study verify report test lint bench bench-scale lock clean
 
 CORES ?= all
 STUDY ?= config/config.yaml
@@ -21,6 +21,9 @@ env-test:
 study: env ## run a study, or go on with one that was stopped
 	@$(check) $(STUDY) >/dev/null
 	@$(snakemake)
+
+verify: env ## check that a study's files are as they were written
+	@PYTHONPATH=scripts .venv/bin/python -m summands.manifest $(STUDY)
 
 report: study ## write the study's report page, results/<study>/report.html
 	@$(snakemake) --report results/$$($(check) $(STUDY))/report.html
