@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help env env-test cores study report test lint bench bench-scale lock clean
+.PHONY: help env env-test cores study verify report test lint bench bench-scale lock \
+    clean
 
 CORES ?= all
 STUDY ?= config/config.yaml
@@ -35,6 +36,9 @@ cores:
 study: cores env ## run a study, or go on with one that was stopped
 	@$(check) >/dev/null
 	@$(snakemake)
+
+verify: env ## check that a study's files are as they were written
+	@PYTHONPATH=scripts .venv/bin/python -m summands.manifest "$$STUDY"
 
 report: study ## write the study's report page, results/<study>/report.html
 	@$(snakemake) --report "results/$$($(check))/report.html"

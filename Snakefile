@@ -14,6 +14,7 @@ include: "workflow/rules/simulate.smk"
 include: "workflow/rules/fit.smk"
 include: "workflow/rules/tabulate.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/manifest.smk"
 
 
 report: "workflow/report/workflow.rst"
@@ -24,8 +25,7 @@ rule all:
     input:
         rules.tabulate.output,
         rules.draw.output,
-        # Nothing reads them, but who keeps them counts on them.
-        POSTERIORS,
+        MISSING,
     message:
         "the study is complete"
 
@@ -35,4 +35,10 @@ onstart:
 
 
 onsuccess:
+    gather_results(alone=True)
     print_summary()
+
+
+onerror:
+    # Of a cluster's jobs some may still be about to end.
+    gather_results(alone=False)

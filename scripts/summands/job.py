@@ -30,7 +30,8 @@ def start(log: str, study: str) -> None:
     log : str
         The rule's log.
     study : str
-        Name of the study, whose folder the job keeps locked until it ends.
+        Name of the study, whose folder the job keeps locked until it ends, and in
+        whose journal it puts down the files that it writes.
     """
     Path(log).parent.mkdir(parents=True, exist_ok=True)
     global _console
@@ -43,6 +44,7 @@ def start(log: str, study: str) -> None:
     os.close(target)
     sys.excepthook = _explain
     lock.share(batch.results(study))
+    storage.keep_journal(batch.results(study))
 
 
 def unit(snakemake: Snakemake) -> tuple[dict[str, Design], range]:

@@ -16,6 +16,8 @@ import socket
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -104,6 +106,31 @@ def share(folder: str | Path) -> None:
             "replaced by another: nothing is left to do for it"
         )
     _held.append(file)
+
+
+@contextmanager
+def idle(folder: str | Path) -> Iterator[bool]:
+    """Keep runs and jobs out of a study's folder for a moment.
+
+    Yields
+    ------
+    bool
+        False, and nothing is held, if a run or a job is alive or the folder cannot be
+        written to.
+    """
+    try:
+        file = _open(folder)
+    except UnwritableError:
+        yield False
+        return
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            free = False
+        else:
+            free = True
+        yield free
 
 
 def _open(folder: str | Path) -> TextIO:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import os
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,8 +27,56 @@ ROW_GROUP = 100_000
 PIECES = 500
 
 
+# Below a study's results: what its processes wrote, until the run gathers it into the
+# manifest. Each has a page of its own, as no two may write one file.
+JOURNAL = ".journal"
+
+# The results that this process writes into, and its page of their journal.
+_journal: tuple[Path, Path] | None = None
+
+
+def keep_journal(folder: str | Path) -> None:
+    """Put down every file that this process writes into a folder from here on.
+
+    Parameters
+    ----------
+    folder : str or Path
+        results/<study>, named as the files in it will be.
+    """
+    global _journal
+    folder = Path(folder)
+    _journal = folder, folder / JOURNAL / f"{uuid.uuid4().hex}.jsonl"
+
+
+def _put_down(complete: Path, path: Path) -> None:
+    """Put down a file that is about to take its name.
+
+    Before, not after: a process killed in between leaves a line too many, which the
+    manifest can tell, and never a file that nothing is known of.
+    """
+    if _journal is None or not path.is_relative_to(_journal[0]):
+        return
+    folder, page = _journal
+    state = complete.stat()
+    line = {
+        "file": path.relative_to(folder).as_posix(),
+        "size": state.st_size,
+        "sha256": digest(complete),
+        "mtime_ns": state.st_mtime_ns,
+    }
+    page.parent.mkdir(parents=True, exist_ok=True)
+    with page.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 @contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
+def whole(path: str | Path, *, journal: bool = True) -> Iterator[Path]:
     """Write a file under a passing name and rename it when it is complete.
 
     A killed process leaves at most the passing file, which the next one overwrites;
@@ -35,6 +86,8 @@ def whole(path: str | Path) -> Iterator[Path]:
     ----------
     path : str or Path
         The file to be.
+    journal : bool, optional
+        Whether it is put down where this process keeps a journal.
 
     Yields
     ------
@@ -46,6 +99,8 @@ def whole(path: str | Path) -> Iterator[Path]:
     partial = path.with_name(f".{path.name}.part")
     try:
         yield partial
+        if journal:
+            _put_down(partial, path)
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)

@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
@@ -20,6 +22,7 @@ from .conftest import (
     free_ports,
     wait_for,
 )
+from .test_readme import PAGES, in_bucket, run
 
 SERVER = Path(sys.executable).with_name("weed")
 KEY, SECRET = "a-key", "its-secret"
@@ -87,6 +90,7 @@ class Server:
             endpoint_override=self.address,
             scheme="http",
             region="us-east-1",
+            allow_bucket_creation=True,
         )
 
     def answers(self) -> bool:
@@ -197,3 +201,25 @@ def test_a_bucket_that_refuses_or_is_away_is_told(server, tmp_path):
     local = workflow_in(tmp_path / "local")
     local.run(QUICK)
     assert_same_values(fetched(server, tmp_path / "fetched"), local.results("quick"))
+
+
+@pytest.mark.parametrize("page", list(filter(in_bucket, PAGES)), ids=str)
+def test_snippets_of_the_documentation_read_from_a_bucket(server, tmp_path, page):
+    blocks = in_bucket(page)
+    names = re.findall(r"bucket/prefix/results/\w+/\w+\.parquet", "".join(blocks))
+    assert names
+    for name in names:
+        server.files().create_dir(str(Path(name).parent), recursive=True)
+        pq.write_table(pa.table({"value": [1.0]}), name, filesystem=server.files())
+    # What a snippet's reader with a server of another address adds.
+    address = {"endpoint_override": server.address, "scheme": "http"}
+    begin = (
+        "import functools, pyarrow.fs as fs\n"
+        f"fs.S3FileSystem = functools.partial(fs.S3FileSystem, **{address})\n"
+    )
+    secrets = {"ACCESS": KEY, "SECRET": SECRET}
+    run(
+        [begin, *blocks],
+        tmp_path,
+        {f"SNAKEMAKE_STORAGE_S3_{name}_KEY": value for name, value in secrets.items()},
+    )

@@ -103,7 +103,7 @@ def test_a_second_run_does_nothing_even_after_touching_sources(finished):
             os.utime(path, (stat.st_atime, stat.st_mtime))
     after = finished.files("small")
     assert {name for name in before if before[name] != after[name]} <= {
-        name for name in before if name.startswith("simulated/")
+        name for name in before if name.startswith(("simulated/", "manifest.json"))
     }
 
 
@@ -190,8 +190,9 @@ def changed(before: dict[str, int], after: dict[str, int]) -> set[str]:
     return {name for name in before if before[name] != after.get(name)}
 
 
-FINAL = {"plan.json", "summary.txt", "study.yaml", "provenance.json"} | {
-    f"{name}.parquet" for name in tables.SCHEMAS
+FINAL = {
+    *("manifest.json", "plan.json", "summary.txt", "study.yaml", "provenance.json"),
+    *(f"{name}.parquet" for name in tables.SCHEMAS),
 }
 
 

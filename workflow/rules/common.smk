@@ -215,5 +215,3 @@ def print_summary():
 
 
 POSTERIORS = unit_files(f"{FITTED}/posterior.nc", KEEP_DRAWS)
-if workflow.is_main_process:
-    check_posteriors(POSTERIORS)

@@ -7,7 +7,7 @@ import yaml
 from snakemake.common import async_run
 from snakemake.io import get_flag_value
 
-from summands.storage import DamagedFileError, check_netcdf, reading, whole
+from summands.storage import DamagedFileError, reading, whole
 
 PLAN_FILE = "plan.json"
 
@@ -84,16 +84,6 @@ def check_records():
             "which has the notes on how: run this study there, copy .snakemake/metadata "
             "from there to here, or give the study a name of its own"
         )
-
-
-def check_posteriors(files):
-    """Refuse damaged posteriors: no job reads them, so none would notice."""
-    if stored(PLAN_FILE) is None:
-        try:
-            for file in files:
-                check_netcdf(file)
-        except DamagedFileError as error:
-            refuse(error)
 
 
 if workflow.is_main_process:

@@ -1,0 +1,258 @@
+"""Results that were changed, deleted, copied or left half done between two runs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from summands import storage
+
+from .conftest import QUICK, ROOT, Workflow, assert_same_values, kill, wait_for
+
+NOTHING = "Nothing to be done"
+POINT = QUICK | {"estimators": {"least_squares": {}}}
+UNIT = "{}/given/replicates-0-1"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """The study as it should come out."""
+    made = Workflow(tmp_path_factory.mktemp("made"))
+    made.run(POINT)
+    return made
+
+
+@pytest.fixture
+def again(made, tmp_path):
+    """The same results, for a test to change, with Snakemake's notes."""
+    shutil.copytree(made.folder, tmp_path, dirs_exist_ok=True)
+    return Workflow(tmp_path)
+
+
+def verify(workflow: Workflow, document: dict = POINT) -> str:
+    """What `make verify` says, and whether it succeeds."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "summands.manifest", workflow.write(document)),
+            *("--directory", workflow.folder),
+        ],
+        cwd=ROOT / "scripts",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    printed = done.stdout + done.stderr
+    assert "Traceback" not in printed
+    assert (done.returncode == 0) == ("as they were written" in printed), printed
+    return printed
+
+
+def digests(folder: Path) -> dict[str, str]:
+    files = json.loads((folder / "manifest.json").read_text())["files"]
+    return {name: record["sha256"] for name, record in files.items()}
+
+
+def forge(path: Path) -> None:
+    """Double the numbers of a table."""
+    table = pq.read_table(path)
+    for index, field in enumerate(table.schema):
+        if field.type == pa.float64():
+            doubled = pc.multiply(table.column(index), 2.0)
+            table = table.set_column(index, field, doubled)
+    pq.write_table(table, path, compression=storage.COMPRESSION)
+
+
+def flip(path: Path) -> None:
+    """Change a bit and put the time back."""
+    state = path.stat()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+
+
+def test_every_file_of_a_run_is_listed_as_it_is(made):
+    folder = made.results("quick")
+    listed = digests(folder)
+    assert listed == {
+        name: storage.digest(folder / name)
+        for name in made.files("quick")
+        if name != "manifest.json"
+    }
+    assert not (folder / storage.JOURNAL).exists()
+    assert f"all {len(listed)} files are as they were written" in verify(made)
+
+
+def test_edited_files_are_refused_and_made_anew_when_deleted(again, made):
+    folder = again.results("quick")
+    edits = {
+        "recovery.parquet": forge,
+        "summary.txt": lambda path: path.write_text("All is well.\n"),
+        "plan.json": lambda path: path.write_text(path.read_text() + "\n"),
+        f"{UNIT.format('simulated')}/cells.parquet": forge,
+    }
+    for name, edit in edits.items():
+        edit(folder / name)
+    for options in ((), ("--dry-run",)):
+        printed = again.run(POINT, *options, fails=True)
+        for name in edits:
+            assert f"  - results/quick/{name}\n" in printed
+        assert "Delete them and run the study again" in printed
+        assert "Traceback" not in printed
+    said = verify(again)
+    assert "4 altered:" in said
+    for name in edits:
+        assert f"  - {name}\n" in said
+        (folder / name).unlink()
+    again.run(POINT)
+    assert all((folder / name).exists() for name in edits)
+    assert_same_values(folder, made.results("quick"))
+    verify(again)
+    assert NOTHING in again.run(POINT)
+
+
+def test_a_forged_time_is_seen_through_by_verify_or_by_the_size(again):
+    path = again.results("quick") / UNIT.format("simulated") / "cells.parquet"
+    before = path.read_bytes()
+    time_before = path.stat().st_mtime_ns
+    flip(path)
+    assert NOTHING in again.run(POINT)
+    assert "1 altered:" in verify(again)
+    path.write_bytes(before + b"\0")
+    os.utime(path, ns=(time_before, time_before))
+    assert "cells.parquet" in again.run(POINT, fails=True)
+
+
+def test_what_was_deleted_is_made_again(again, made):
+    folder = again.results("quick")
+    names = [
+        f"{UNIT.format('simulated')}/truth.parquet",
+        "fitted/least_squares/given/replicates-2-2/estimates.parquet",
+        "figures/error.png",
+        "designs.parquet",
+    ]
+    for name in names:
+        (folder / name).unlink()
+        assert f"  - {name}\n" in verify(again)
+    before = again.files("quick")
+    # One data set, two fits, the tables, the figures, and the target itself.
+    assert "6 of 6 steps" in again.run(POINT)
+    assert all((folder / name).exists() for name in names)
+    after = again.files("quick")
+    other = [name for name in before if "levels-1-2_rows-60" in name]
+    assert other
+    assert all(after[name] == before[name] for name in other)
+    assert_same_values(folder, made.results("quick"))
+    (folder / "plan.json").unlink()
+    assert NOTHING in again.run(POINT)
+    assert (folder / "plan.json").exists()
+    verify(again)
+
+
+def test_packs_are_watched_as_well(workflow):
+    study = POINT | {"designs_per_job": 2}
+    workflow.run(study)
+    folder = workflow.results("quick")
+    (pack, _) = sorted(folder.glob("simulated/*/*"))
+    (pack / "truth.parquet").unlink()
+    old = digests(folder)
+    workflow.run(study)
+    new = digests(folder)
+    assert {name for name in old if old[name] != new[name]} <= {
+        name for name in old if not name.startswith("simulated/")
+    }
+    forge(pack / "cells.parquet")
+    assert f"{pack.name}/cells.parquet" in workflow.run(study, fails=True)
+
+
+def test_copies_and_touched_files_are_what_they_were(made, workflow):
+    shutil.copytree(
+        made.folder, workflow.folder, copy_function=shutil.copyfile, dirs_exist_ok=True
+    )
+    folder = workflow.results("quick")
+    before = digests(folder)
+    times = workflow.files("quick")
+    assert NOTHING in workflow.run(POINT)
+    assert digests(folder) == before
+    verify(workflow)
+    times.pop("manifest.json")
+    assert times.items() <= workflow.files("quick").items()
+    forge(folder / "recovery.parquet")
+    assert "results/quick/recovery.parquet" in workflow.run(POINT, fails=True)
+
+
+def test_results_without_a_manifest_are_taken_as_they_are(again):
+    folder = again.results("quick")
+    summary = folder / "summary.txt"
+    (folder / "manifest.json").unlink()
+    summary.write_text("All is well.\n")
+    assert "has no manifest.json yet" in verify(again)
+    again.run(POINT, "--dry-run")
+    assert not (folder / "manifest.json").exists()
+    assert NOTHING in again.run(POINT)
+    verify(again)
+    summary.write_text("All is very well.\n")
+    assert "summary.txt" in again.run(POINT, fails=True)
+
+
+def test_a_study_that_changes_keeps_the_records_of_the_rest(again):
+    folder = again.results("quick")
+    before = digests(folder)
+    # What a study asks for no longer may be deleted, and is forgotten.
+    for path in folder.rglob("rows.parquet"):
+        path.unlink()
+    again.run(POINT | {"replicates": 4, "keep_rows": False})
+    after = digests(folder)
+    kept = {
+        name
+        for name in before
+        if name.startswith(("simulated/", "fitted/")) and "rows.parquet" not in name
+    }
+    assert {name: after[name] for name in kept} == {name: before[name] for name in kept}
+    assert f"{UNIT.format('simulated')[:-3]}3-3/cells.parquet" in after
+    assert not [name for name in after if name.endswith("rows.parquet")]
+    verify(again)
+
+
+def test_a_killed_run_is_no_forger(workflow):
+    """Of what it has written each file is as it was put down, gathered or not."""
+    process = workflow.start(POINT)
+    folder = workflow.results("quick")
+    wait_for(lambda: any((folder / "fitted").glob("*/*/*/fits.parquet")))
+    kill(process)
+    done = {
+        name for name in workflow.files("quick") if name.startswith(("sim", "fitted"))
+    }
+    assert done
+    verify(workflow)
+    cells = sorted(folder.rglob("cells.parquet"))[0]
+    held = cells.read_bytes()
+    forge(cells)
+    assert "cells.parquet" in workflow.run(POINT, fails=True)
+    cells.write_bytes(held)
+    workflow.run(POINT)
+    verify(workflow)
+    assert done <= digests(folder).keys()
+
+
+def test_a_run_killed_while_it_makes_files_anew(again, made):
+    """Old ones that were gathered have given way to new ones that were not."""
+    folder = again.results("quick")
+    seeded = POINT | {"seed": 8}
+    process = again.start(seeded)
+    truth = folder / UNIT.format("simulated") / "truth.parquet"
+    old = digests(folder)[str(truth.relative_to(folder))]
+    wait_for(lambda: truth.exists() and storage.digest(truth) != old)
+    kill(process)
+    again.run(seeded)
+    verify(again, seeded)
+    again.run(POINT)
+    assert_same_values(folder, made.results("quick"))
+    verify(again)

@@ -1,0 +1,77 @@
+# What the results hold against what was written into them: altered files are refused,
+# missing ones are made again. Those in a storage such as a bucket are not looked at.
+from summands import manifest
+from summands.storage import DamagedFileError, check_netcdf, keep_journal
+
+ON_DISK = stored(PLAN_FILE) is None
+
+
+def used_files():
+    """All files of the results that this study has."""
+    made = [
+        file
+        for name in KEPT
+        for file in unit_files(f"{SIMULATED}/{name}.parquet", [None])
+    ]
+    for name in ("estimates", "fits"):
+        made += unit_files(f"{FITTED}/{name}.parquet")
+    return [*made, *POSTERIORS, *rules.tabulate.output, *rules.draw.output]
+
+
+def below_results(file):
+    return file.removeprefix(f"{RESULTS}/")
+
+
+def check_results():
+    """Refuse files that are not what was written, and damaged ones without a record."""
+    try:
+        records = manifest.Manifest(RESULTS)
+        records.check(USED)
+        for file in POSTERIORS:
+            # No job reads them, so none would notice.
+            if below_results(file) not in records:
+                check_netcdf(file)
+    except (DamagedFileError, manifest.AlteredError) as error:
+        refuse(error)
+    return records
+
+
+def settle_results():
+    """Check the results, and put down what earlier runs had no time or reason to."""
+    with lock.idle(RESULTS) as idle:
+        # Deleted, and perhaps no job is needed that would have it written.
+        if idle and EARLIER and not Path(RESULTS, PLAN_FILE).exists():
+            write_result(PLAN_FILE, plan.written(PLAN, EARLIER))
+        records = check_results()
+        if idle:
+            records.gather(USED, alone=True)
+
+
+def gather_results(*, alone):
+    """Put down what this run has written."""
+    if workflow.is_main_process and ON_DISK:
+        try:
+            manifest.Manifest(RESULTS).gather(USED, alone=alone)
+        except OSError as error:
+            raise WorkflowError(
+                f"{RESULTS}/{manifest.NAME} cannot be written ({error.strerror}): the "
+                "next run of the study does it"
+            )
+
+
+# What `rule all` asks for beside the tables and figures. Where these are there Snakemake
+# does not miss the files that they were made of, and nothing reads posteriors at all.
+MISSING = []
+if workflow.is_main_process:
+    if ON_DISK:
+        keep_journal(RESULTS)
+        MISSING = used_files()
+        USED = {PLAN_FILE, *map(below_results, MISSING)}
+        if Path(RESULTS).is_dir():
+            if workflow.output_settings.dryrun:
+                check_results()
+            else:
+                settle_results()
+            MISSING = [file for file in MISSING if not Path(file).exists()]
+    else:
+        MISSING = POSTERIORS
