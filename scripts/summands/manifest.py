@@ -105,6 +105,9 @@ class Manifest:
         """
         altered = self.altered(names)
         if altered:
+            # A run that is alive may have written them since the records were read.
+            altered = Manifest(self.folder).altered(altered)
+        if altered:
             paths = [str(self.folder / name) for name in altered]
             raise AlteredError(
                 "altered since the study wrote them, and neither used nor overwritten "
@@ -126,16 +129,14 @@ class Manifest:
         Returns
         -------
         list of str
-            In the order given.
+            In alphabetical order.
         """
         doubtful: dict[str, Record] = {}
         found = set()
-        names = [name for name in names if name in self]
         for name in names:
-            now = self._now(name)
-            if now is None:
+            now, records = self._now(name), self._records(name)
+            if now is None or not records:
                 continue
-            records = self._records(name)
             if not any(now.size == record.size for record in records):
                 found.add(name)
             elif every_digest or not _agreeing(now, records):
@@ -145,7 +146,7 @@ class Manifest:
                 self._moved[name] = now
             else:
                 found.add(name)
-        return [name for name in names if name in found]
+        return sorted(found)
 
     def gather(self, used: Collection[str], *, alone: bool) -> None:
         """Write what is known into the manifest.
@@ -273,7 +274,11 @@ def _agreeing(now: Record, records: Iterable[Record]) -> Record | None:
 def _lines(pages: Iterable[Path]) -> Iterator[tuple[str, Record]]:
     """Read a journal; a process that is killed may leave its last line unfinished."""
     for page in pages:
-        for line in page.read_bytes().splitlines():
+        try:
+            lines = page.read_bytes().splitlines()
+        except FileNotFoundError:
+            continue  # gathered in the meantime
+        for line in lines:
             with suppress(ValueError):
                 content = json.loads(line)
                 yield content.pop("file"), Record(**content)

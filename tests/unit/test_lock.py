@@ -56,6 +56,20 @@ def test_a_job_that_was_queued_by_a_replaced_run_gives_up(tmp_path):
     assert elsewhere("claim", tmp_path) == ""
 
 
+def test_a_folder_is_idle_while_nobody_holds_it_and_kept_so_for_a_moment(tmp_path):
+    with lock.idle(tmp_path) as idle:
+        assert idle
+        assert "is in use by another run" in elsewhere("claim", tmp_path)
+    assert elsewhere("claim", tmp_path) == ""
+    lock.claim(tmp_path)
+    with lock.idle(tmp_path) as idle:
+        assert not idle
+    # Nor does it take the lock from the run.
+    assert "is in use by another run" in elsewhere("claim", tmp_path)
+    with lock.idle("/proc/no folder here") as idle:
+        assert not idle
+
+
 def test_what_stands_in_the_file_cannot_break_a_run(tmp_path):
     (tmp_path / lock.NAME).write_text("[1, 2")
     lock.share(tmp_path)

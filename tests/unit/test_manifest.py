@@ -280,6 +280,18 @@ def test_altered_files_are_refused_in_one_message(folder):
     assert NAMES[2] not in str(caught.value)
 
 
+def test_what_a_live_run_writes_meanwhile_is_not_taken_for_an_edit(folder):
+    records = Manifest(folder)
+    write(folder, *NAMES, text="written anew")
+    assert records.altered(NAMES) == sorted(NAMES)
+    records.check(NAMES)
+    # Its end: what it put down moves into the manifest.
+    records = Manifest(folder)
+    write(folder, *NAMES, text="written once more")
+    gather(folder)
+    records.check(NAMES)
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"files": {"a": {"size": 1}}}'])
 def test_a_damaged_manifest_is_named(folder, text):
     (folder / "manifest.json").write_text(text)

@@ -1,5 +1,7 @@
 # What the results hold against what was written into them: altered files are refused,
 # missing ones are made again. Those in a storage such as a bucket are not looked at.
+from contextlib import suppress
+
 from summands import manifest
 from summands.storage import DamagedFileError, check_netcdf, keep_journal
 
@@ -44,7 +46,9 @@ def settle_results():
             write_result(PLAN_FILE, plan.written(PLAN, EARLIER))
         records = check_results()
         if idle:
-            records.gather(USED, alone=True)
+            # It can wait where the disk is full, which the run's jobs will tell.
+            with suppress(OSError):
+                records.gather(USED, alone=True)
 
 
 def gather_results(*, alone):
@@ -61,17 +65,13 @@ def gather_results(*, alone):
 
 # What `rule all` asks for beside the tables and figures. Where these are there Snakemake
 # does not miss the files that they were made of, and nothing reads posteriors at all.
-MISSING = []
-if workflow.is_main_process:
-    if ON_DISK:
-        keep_journal(RESULTS)
-        MISSING = used_files()
-        USED = {PLAN_FILE, *map(below_results, MISSING)}
-        if Path(RESULTS).is_dir():
-            if workflow.output_settings.dryrun:
-                check_results()
-            else:
-                settle_results()
-            MISSING = [file for file in MISSING if not Path(file).exists()]
-    else:
-        MISSING = POSTERIORS
+MISSING = POSTERIORS
+if workflow.is_main_process and ON_DISK:
+    keep_journal(RESULTS)
+    USED = {PLAN_FILE, *map(below_results, used_files())}
+    if Path(RESULTS).is_dir():
+        if workflow.output_settings.dryrun:
+            check_results()
+        else:
+            settle_results()
+        MISSING = [file for file in used_files() if not Path(file).exists()]
