@@ -107,12 +107,15 @@ def _of_means(cells: Cells, units: Units, mu_sd: float, of_mean: float) -> list[
 
 def _of_noise(cells: Cells, units: Units, problem: Problem) -> list[str]:
     n = cells.n.astype(float)
-    basis, _ = information.row_space(cells)
+    basis, null = information.row_space(cells)
     freedom = n.sum() - basis.shape[1]
     if freedom < 1.0:
         return []
     members, k = cells.members, cells.levels.contributors
-    bread = information.inverse(information.gram(members, n, k), basis)
+    try:
+        bread = information.inverse(information.gram(members, n, k), null)
+    except np.linalg.LinAlgError:
+        return []  # counts so far apart that floats have no residuals
     means = bread @ information.sums(members, n * cells.mean, k)
     residual = cells.mean - means[members].sum(axis=1)
     squares = float((cells.sum_of_squares + n * residual**2).sum())
