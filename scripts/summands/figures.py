@@ -117,6 +117,11 @@ def _limits(axis: Axes, truth: pd.Series, values: pd.Series) -> tuple[float, flo
     """Find ends that hold every truth and all but the outermost values."""
     if axis.get_yscale() == "log":
         truth, values = truth[truth > 0], values[values > 0]
+    # On an axis of logarithms there may be none of either.
+    if truth.empty:
+        truth = values if len(values) else pd.Series([1.0])
+    if values.empty:
+        values = truth
     ends = np.quantile(values, [BEYOND, 1.0 - BEYOND])
     forward = axis.yaxis.get_transform()
     low, high = forward.transform(

@@ -558,3 +558,12 @@ def test_the_summary_of_thousands_of_designs_is_no_longer_than_that_of_ten():
     assert len(failed) == summary.LISTED
     assert "  and 40 more designs, see calibration.parquet" in lines
     assert any("by chance 1% of the designs" in line for line in lines)
+
+
+@pytest.mark.parametrize("values", [{"estimate": 0.0}, {"truth": 0.0, "estimate": -1}])
+def test_numbers_that_no_logarithm_has_are_drawn(values):
+    """An estimator may say of every sigma that it is zero."""
+    whole, _ = study_tables(["one"])
+    frames = {name: table.to_pandas() for name, table in whole.items()}
+    estimates = frames["estimates"].assign(**values, sd=1.0)
+    figures.truth_against_estimate(estimates, frames["fits"]).canvas.draw()
