@@ -38,7 +38,7 @@ study: cores env ## run a study, or go on with one that was stopped
 	@$(snakemake)
 
 verify: env ## check that a study's files are as they were written
-	@PYTHONPATH=scripts .venv/bin/python -m summands.manifest "$$STUDY"
+	@PYTHONPATH=scripts .venv/bin/python -m summands.study.verify "$$STUDY"
 
 report: study ## write the study's report page, results/<study>/report.html
 	@$(snakemake) --report "results/$$($(check))/report.html"
@@ -56,10 +56,10 @@ test: lint ## run all checks and tests
 
 bench: ## compare with other samplers; writes results/bench/ (takes some 20 minutes)
 	@envs/create.sh bench
-	.venv/bin/python scripts/bench.py
+	PYTHONPATH=scripts .venv/bin/python -m benchmarks.bench
 
 bench-scale: env ## measure time and memory of large studies (takes some 6 minutes)
-	.venv/bin/python scripts/bench_scale.py
+	PYTHONPATH=scripts .venv/bin/python -m benchmarks.bench_scale
 
 lock: env-test ## renew the hash-pinned locks under envs/
 	envs/lock.sh

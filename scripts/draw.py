@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING
 import pyarrow.compute as pc
 from matplotlib.figure import Figure
 
-from summands import calibration, design_figures, figures, job, storage, study
+from summands.files import job, storage
+from summands.recovery import calibration
+from summands.report import design_figures, figures
+from summands.study import batch, study
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -83,6 +86,6 @@ def _ranks(checked: study.Study, inputs: Mapping[str, str]) -> dict[str, figures
 
 
 if __name__ == "__main__":
-    job.start(snakemake.log[0], snakemake.config["study"])
+    job.start(snakemake.log[0], batch.results(snakemake.config["study"]))
     paths = dict(snakemake.input.items())
     main(study.read(Path(paths.pop("study"))), paths, dict(snakemake.output.items()))

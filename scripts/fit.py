@@ -17,20 +17,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xarray as xr
 
-from summands import (
-    conflicts,
-    estimators,
-    fitting,
-    job,
-    posterior,
-    seeds,
-    simulated,
-    storage,
-    tables,
-)
-from summands.cells import Cells, collapse
-from summands.design import Design
-from summands.units import Units
+from summands import estimators
+from summands.data import data_sets, seeds
+from summands.data.design import Design
+from summands.estimation import conflicts, draws_file, fitting, tables
+from summands.files import job, storage
+from summands.model.cells import Cells, collapse
+from summands.model.units import Units
+from summands.recovery import scoring
+from summands.study import batch
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -49,22 +44,21 @@ def main(
 ) -> None:
     """Write estimates and fits, and posteriors if they are kept."""
     estimator = estimators.load(name)
-    read: Any = {"cells": simulated.read_cells, "rows": simulated.read_rows}
+    read: Any = {"cells": data_sets.read_cells, "rows": data_sets.read_rows}
     levels = {design_id: design.levels for design_id, design in designs.items()}
-    data_sets = read[estimator.READS](inputs["data"], levels)
-    truths = simulated.read_truth(inputs["truth"])
+    observed = read[estimator.READS](inputs["data"], levels)
+    truths = data_sets.read_truth(inputs["truth"])
     tabulated: dict[str, list[pa.Table]] = {"fits": [], "estimates": []}
     kept: dict[str, xr.DataTree] = {}
-    for design_id, of_design in itertools.groupby(data_sets, key=itemgetter(0)):
+    for design_id, of_design in itertools.groupby(observed, key=itemgetter(0)):
         design = designs[design_id]
-        fitting.prepare(estimator.prepare, fitting.Problem.of(design), options, job.say)
+        fitting.prepare(estimator.prepare, design.problem(), options, job.say)
         if not tabulated["fits"]:
             # What is imported stays: looking through it for garbage would take a
             # twentieth of the time of small fits.
             gc.freeze()
         truth = truths[design_id]
-        fits = []
-        cells = []
+        fits, scores, draws, cells = [], [], [], []
         for position, (_, replicate, data) in enumerate(of_design):
             say = partial(
                 _say,
@@ -75,20 +69,25 @@ def main(
             fit = fitting.fit(
                 estimator.estimate,
                 data,
-                fitting.Problem.of(design, Units.of(data)),
+                design.problem(Units.of(data)),
                 options,
                 seeds.integer_seed(seed, design, replicate, f"estimator/{name}"),
-                truth=truth["truth"][position],
-                tie_breaker=seeds.generator(seed, design, replicate, f"rank/{name}"),
                 progress=say,
             )
             if getattr(estimator, "PRIORS", False):
                 fit.prior_conflict = conflicts.find(design, data)
             say(str(fit))
-            if "posterior" not in outputs:
-                fit.draws = None
-            else:
+            scores.append(
+                scoring.score(
+                    fit,
+                    truth["truth"][position],
+                    seeds.generator(seed, design, replicate, f"rank/{name}"),
+                )
+            )
+            if "posterior" in outputs:
+                draws.append(fit.draws)
                 cells.append(data if isinstance(data, Cells) else collapse(data))
+            fit.standard = None
             fits.append(fit)
         conflicting = {
             replicate: fit.prior_conflict
@@ -104,15 +103,20 @@ def main(
                 "estimates lean towards them: state others, or let those of a named "
                 "design follow its data"
             )
-        tabulated["fits"].append(tables.fits(design_id, name, replicates, fits))
+        of_estimates, of_fits = scoring.joined(truth, scores)
+        tabulated["fits"].append(
+            tables.fits(design_id, name, replicates, fits, of_fits)
+        )
         tabulated["estimates"].append(
-            tables.estimates(design_id, name, design.levels, replicates, fits, truth)
+            tables.estimates(
+                design_id, name, design.levels, replicates, fits, of_estimates
+            )
         )
         if "posterior" in outputs:
-            kept[design_id] = posterior.to_datatree(
+            kept[design_id] = draws_file.to_datatree(
                 design.levels,
                 replicates,
-                [fit.draws for fit in fits],
+                draws,
                 {"design": design_id, "estimator": name},
                 truth["truth"],
                 cells,
@@ -123,7 +127,7 @@ def main(
             )
     if kept:
         job.say("writing the posteriors")
-        posterior.write(posterior.together(kept), outputs["posterior"])
+        draws_file.write(draws_file.together(kept), outputs["posterior"])
     for key, pieces in tabulated.items():
         with storage.whole(outputs[key]) as path:
             table = pa.concat_tables(pieces).combine_chunks()
@@ -135,9 +139,9 @@ def _say(place: str, line: str) -> None:
 
 
 if __name__ == "__main__":
-    job.start(snakemake.log[0], snakemake.config["study"])
+    job.start(snakemake.log[0], batch.results(snakemake.config["study"]))
     main(
-        *job.unit(snakemake),
+        *batch.unit(snakemake),
         snakemake.params.seed,
         snakemake.wildcards.estimator,
         snakemake.params.options,

@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from summands import cells, information, job, simulate, simulated, storage
-from summands.design import Design
+from summands.data import data_sets, generator
+from summands.data.design import Design
+from summands.files import job, storage
+from summands.model import cells, information
+from summands.model.rows import Rows
+from summands.study import batch
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -42,11 +46,11 @@ def main(
         for name, design in designs.items():
             gaps: dict[int, str] = {}
             for replicate in replicates:
-                truth = simulate.draw_truth(design, seed, replicate)
-                blocks = simulate.draw_blocks(design, truth, seed, replicate)
+                truth = generator.draw_truth(design, seed, replicate)
+                blocks = generator.draw_blocks(design, truth, seed, replicate)
                 if "rows" in writers:
                     as_table = partial(
-                        simulated.rows_table,
+                        data_sets.rows_table,
                         design=name,
                         replicate=replicate,
                         columns=columns,
@@ -55,10 +59,10 @@ def main(
                 collapsed = cells.collapse_blocks(blocks)
                 bound = information.standard_errors(collapsed, truth.sigma**2)
                 writers["truth"].write(
-                    simulated.truth_table(design.levels, truth, bound, name, replicate)
+                    data_sets.truth_table(design.levels, truth, bound, name, replicate)
                 )
                 writers["cells"].write(
-                    simulated.cells_table(collapsed, name, replicate, columns)
+                    data_sets.cells_table(collapsed, name, replicate, columns)
                 )
                 gap = information.unidentified_means(collapsed)
                 if gap:
@@ -77,10 +81,10 @@ def main(
 
 
 def _written(
-    blocks: Iterator[simulate.Rows],
+    blocks: Iterator[Rows],
     writer: storage.TableWriter,
-    as_table: Callable[[simulate.Rows], pa.Table],
-) -> Iterator[simulate.Rows]:
+    as_table: Callable[[Rows], pa.Table],
+) -> Iterator[Rows]:
     """Write each block as it passes."""
     for block in blocks:
         writer.write(as_table(block))
@@ -88,9 +92,9 @@ def _written(
 
 
 if __name__ == "__main__":
-    job.start(snakemake.log[0], snakemake.config["study"])
+    job.start(snakemake.log[0], batch.results(snakemake.config["study"]))
     main(
-        *job.unit(snakemake),
+        *batch.unit(snakemake),
         snakemake.params.seed,
         dict(snakemake.output.items()),
     )

@@ -8,26 +8,17 @@ if __name__ == "__main__":
 
 import itertools
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
-from summands import (
-    calibration,
-    job,
-    provenance,
-    recovery,
-    storage,
-    study,
-    summary,
-    tables,
-)
+from summands.files import job, provenance, storage
+from summands.recovery import calibration, metrics_table
+from summands.report import summary
+from summands.study import batch, study, tables
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -61,7 +52,7 @@ def main(
     """
     files = itertools.batched(zip(estimates, fits, strict=True), len(units))
     pieces = {
-        estimator: Pieces(units, of_estimator)
+        estimator: tables.Pieces(units, of_estimator)
         for estimator, of_estimator in zip(checked.estimators, files, strict=True)
     }
     totals = summary.Totals()
@@ -87,7 +78,7 @@ def main(
                 writers["calibration"].write(calibrated)
                 totals.add_fits(name, estimator, estimated, fitted)
                 totals.add_calibration(calibrated)
-            metrics = recovery.recovery(name, design, gathered)
+            metrics = metrics_table.recovery(name, design, gathered)
             writers["recovery"].write(metrics)
             totals.add_metrics(design, metrics)
     designs = tables.designs(checked.designs, checked.replicates)
@@ -103,56 +94,8 @@ def main(
             partial.write_text(text, encoding="utf-8")
 
 
-class Pieces:
-    """The files of one estimator, design by design.
-
-    Parameters
-    ----------
-    units : sequence of sequence of str
-        For each unit, the ids of the designs that are taken from it.
-    files : sequence of (str, str)
-        Estimates and fits of each unit.
-    """
-
-    def __init__(
-        self, units: Sequence[Sequence[str]], files: Sequence[tuple[str, str]]
-    ) -> None:
-        self._paths = files
-        self._waiting = [len(designs) for designs in units]
-        self._units_of: dict[str, list[int]] = defaultdict(list)
-        for unit, designs in enumerate(units):
-            for design in designs:
-                self._units_of[design].append(unit)
-        self._read: dict[int, dict[str, tuple[pa.Table, pa.Table]]] = {}
-
-    def take(self, design: str, replicates: int) -> tuple[pa.Table, pa.Table]:
-        """Estimates and fits of a design; each design is taken once.
-
-        Replicates from ``replicates`` on are what the study asked for earlier: they
-        are left out.
-        """
-        taken = []
-        for unit in self._units_of[design]:
-            if unit not in self._read:
-                both = [
-                    storage.by_design(storage.read_table(p)) for p in self._paths[unit]
-                ]
-                self._read[unit] = {
-                    name: (both[0][name], both[1][name]) for name in both[1]
-                }
-            taken.append(self._read[unit].pop(design))
-            self._waiting[unit] -= 1
-            if not self._waiting[unit]:
-                del self._read[unit]
-        # Units come as the plan needs them; tables are in the order of replicates.
-        taken.sort(key=lambda pair: pair[1]["replicate"][0].as_py())
-        estimates, fits = (pa.concat_tables(part) for part in zip(*taken, strict=True))
-        asked_for = pc.field("replicate") < replicates
-        return estimates.filter(asked_for), fits.filter(asked_for)
-
-
 if __name__ == "__main__":
-    job.start(snakemake.log[0], snakemake.config["study"])
+    job.start(snakemake.log[0], batch.results(snakemake.config["study"]))
     arguments: dict[str, Any] = dict(snakemake.params.items())
     main(
         study.load(arguments["study"]),

@@ -14,11 +14,12 @@ from typing import Any
 
 import numpy as np
 
-from summands import simulate
-from summands.cells import collapse
-from summands.design import Design
-from summands.fitting import Problem
-from summands.levels import Levels
+from summands.data import generator
+from summands.data.design import Design
+from summands.model.cells import collapse
+from summands.model.levels import Levels
+from summands.model.problem import Problem
+from summands.model.rows import Rows
 
 DESIGNS = {
     "small": Design(Levels.of([1, 2]), 2000),
@@ -30,14 +31,14 @@ SEED = 20261122
 CHAINS, TUNE, DRAWS = 4, 1000, 1000
 
 
-def data_sets(design: Design, count: int) -> Iterator[simulate.Rows]:
+def data_sets(design: Design, count: int) -> Iterator[Rows]:
     """Draw the same data sets for every contender."""
     for replicate in range(count):
-        truth = simulate.draw_truth(design, SEED, replicate)
-        yield simulate.draw_rows(design, truth, SEED, replicate)
+        truth = generator.draw_truth(design, SEED, replicate)
+        yield generator.draw_rows(design, truth, SEED, replicate)
 
 
-def row_level_model(problem: Problem, rows: simulate.Rows) -> Any:
+def row_level_model(problem: Problem, rows: Rows) -> Any:
     """State the model as most people would: a log sigma each, a likelihood per row."""
     import pymc as pm
     import pytensor.tensor as pt
@@ -68,13 +69,14 @@ def row_level_model(problem: Problem, rows: simulate.Rows) -> Any:
     return model
 
 
-def row_level(sampler: str) -> Callable[[Problem, simulate.Rows, int], dict]:
+def row_level(sampler: str) -> Callable[[Problem, Rows, int], dict]:
     """Fit the row-level model with a sampler that PyMC knows, "nutpie" for instance."""
 
-    def fit(problem: Problem, rows: simulate.Rows, seed: int) -> dict[str, Any]:
+    def fit(problem: Problem, rows: Rows, seed: int) -> dict[str, Any]:
         import pymc as pm
 
-        from summands import diagnostics, estimands
+        from summands.model import estimands
+        from summands.posterior import diagnostics
 
         with row_level_model(problem, rows):
             trace = pm.sample(
@@ -105,10 +107,10 @@ def row_level(sampler: str) -> Callable[[Problem, simulate.Rows, int], dict]:
     return fit
 
 
-def summands(backend: str) -> Callable[[Problem, simulate.Rows, int], dict]:
+def summands(backend: str) -> Callable[[Problem, Rows, int], dict]:
     """Fit with a backend of the nutpie estimator, from rows to diagnostics."""
 
-    def fit(problem: Problem, rows: simulate.Rows, seed: int) -> dict[str, Any]:
+    def fit(problem: Problem, rows: Rows, seed: int) -> dict[str, Any]:
         from summands.estimators import nutpie
 
         options = {key: rule["default"] for key, rule in nutpie.OPTIONS.items()}
@@ -119,7 +121,7 @@ def summands(backend: str) -> Callable[[Problem, simulate.Rows, int], dict]:
     return fit
 
 
-CONTENDERS: dict[str, Callable[[Problem, simulate.Rows, int], dict[str, Any]]] = {
+CONTENDERS: dict[str, Callable[[Problem, Rows, int], dict[str, Any]]] = {
     "rows, nutpie": row_level("nutpie"),
     "rows, PyMC's NUTS": row_level("pymc"),
     "rows, numpyro": row_level("numpyro"),
@@ -144,7 +146,7 @@ def _outcome(found: Any) -> dict[str, Any]:
 def main(name: str, design_name: str, fits: int) -> None:
     """Fit, and print a line a fit; the first has all imports and compilations."""
     design = DESIGNS[design_name]
-    problem = Problem.of(design)
+    problem = design.problem()
     cpu = 0.0
     wall = time.perf_counter()
     for number, rows in enumerate(data_sets(design, fits)):

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.contenders import DESIGNS, data_sets
-from summands import cell_kernel
-from summands.cells import collapse
+from summands.model.cells import collapse
+from summands.posterior import cell_density
 
 REPEATS = 200
 ROUNDS = 15
@@ -26,7 +26,7 @@ ROUNDS = 15
 def _one_by_one(repeats, members, n, mean, squares, w, s, gw, gs):  # type: ignore[no-untyped-def]
     total = 0.0
     for _ in range(repeats):
-        total += cell_kernel.one_by_one(members, n, mean, squares, w, s, gw, gs)
+        total += cell_density.one_by_one(members, n, mean, squares, w, s, gw, gs)
     return total
 
 
@@ -36,7 +36,7 @@ def _as_grid(  # type: ignore[no-untyped-def]
 ):
     total = 0.0
     for _ in range(repeats):
-        total += cell_kernel.as_grid(
+        total += cell_density.as_grid(
             per_tile, prefix, suffix, n, mean, squares, w, s, gw, gs
         )
     return total
@@ -53,18 +53,18 @@ def _arithmetic(repeats, n, mean, squares, variance):  # type: ignore[no-untyped
     bits = np.empty((2, width), np.uint64)
     for _ in range(repeats):
         for _ in range(tiles):
-            cell_kernel._take_apart(variance.view(np.uint64), bits[0], bits[1])
-            cell_kernel._inverse_and_logarithm(
+            cell_density._take_apart(variance.view(np.uint64), bits[0], bits[1])
+            cell_density._inverse_and_logarithm(
                 variance,
                 bits[0].view(np.float64),
                 bits[1].view(np.float64),
                 passing[0],
                 passing[1],
             )
-            cell_kernel._of_means(
+            cell_density._of_means(
                 n[0], mean[0], passing[2], passing[0], passing[3], passing[4]
             )
-            cell_kernel._of_variances(
+            cell_density._of_variances(
                 n[0], squares[0], passing[0], passing[1], passing[4], passing[5]
             )
     return passing.sum()
@@ -82,7 +82,7 @@ def measure() -> pd.DataFrame:
     for design in DESIGNS.values():
         (rows,) = data_sets(design, 1)
         cells = collapse(rows)
-        arranged = cell_kernel.arrange(cells)
+        arranged = cell_density.arrange(cells)
         coefficients = np.zeros((4, design.levels.contributors))
         coefficients[1] = 1.0
         data = (cells.n.astype(float), cells.mean, cells.sum_of_squares)

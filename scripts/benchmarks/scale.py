@@ -18,11 +18,16 @@ import yaml
 import fit
 import simulate
 import tabulate
-from summands import estimands, plan, storage, study, tables
-from summands.design import Design
+from summands.data.design import Design
+from summands.estimation import tables as as_tables
+from summands.estimation.results import Fit
 from summands.estimators import nutpie
-from summands.fitting import Fit
-from summands.levels import Levels
+from summands.files import storage
+from summands.model import estimands
+from summands.model.levels import Levels
+from summands.recovery import scoring
+from summands.recovery.scoring import Score
+from summands.study import plan, study, tables
 
 # Data sets of each number of rows.
 DATA_SETS = 3
@@ -93,7 +98,7 @@ def _write_stand_in(
         levels = checked.designs[design_id].levels
         size = len(estimands.index(levels).parameter)
         truth = rng.lognormal(size=(len(replicates), size))
-        made = []
+        made, scores = [], []
         for true in truth:
             stand = Fit(size, seconds=0.1, converged=True)
             stand.estimate = true + 0.1 * rng.normal(size=size)
@@ -101,20 +106,22 @@ def _write_stand_in(
             for share, width in ((50, 0.0674), (95, 0.196)):
                 setattr(stand, f"lower_{share}", stand.estimate - width)
                 setattr(stand, f"upper_{share}", stand.estimate + width)
-            stand.crps = np.abs(stand.estimate - true)
             stand.identified = ~estimands.index(levels).where("sigma")
+            crps, nothing = np.abs(stand.estimate - true), np.full(size, np.nan)
+            score = Score(crps, nothing, nothing)
             if name == "nutpie":
                 stand.rhat = np.full(size, 1.001)
                 stand.ess_bulk = stand.ess_tail = np.full(size, 2000.0)
-                stand.rank = rng.integers(0, 99, size, endpoint=True).astype(float)
-                stand.rank_of = np.full(size, 99.0)
-                stand.log_likelihood_rank = int(rng.integers(0, 99, endpoint=True))
-                stand.log_likelihood_rank_of = 99
+                ranks = rng.integers(0, 99, size + 1, endpoint=True)
+                among = np.full(size, 99.0)
+                score = Score(crps, ranks[:-1].astype(float), among, int(ranks[-1]), 99)
             made.append(stand)
+            scores.append(score)
         known = {"truth": truth, "bound": np.full_like(truth, 0.1)}
-        fits.append(tables.fits(design_id, name, replicates, made))
+        of_estimates, of_fits = scoring.joined(known, scores)
+        fits.append(as_tables.fits(design_id, name, replicates, made, of_fits))
         estimates.append(
-            tables.estimates(design_id, name, levels, replicates, made, known)
+            as_tables.estimates(design_id, name, levels, replicates, made, of_estimates)
         )
     place = _fitted(folder, name, unit)
     place.mkdir(parents=True)

@@ -1,5 +1,23 @@
 """Simulate multilevel sums, fit them, and measure how well the truth is recovered.
 
-Data flow one way: ``study`` -> ``design`` -> rows (``simulate``) -> ``cells`` ->
-estimates (``estimators``, ``fitting``) -> ``recovery`` -> report (``figures``).
+A package a step, each of which imports none but those before it:
+
+``files``
+    whole or not at all; locks, logs, digests, the manifest
+``model``
+    levels, rows, cells, priors, estimands, what data can tell, the model in PyMC
+``data``
+    designs, seeds, the generator, files of data sets
+``posterior``
+    the compiled density, its mode, coordinates, the sampler, its diagnostics
+``estimation``
+    running an estimator, its results, tables of estimates and fits, files of draws
+``estimators``
+    one module an estimator
+``recovery``
+    what needs a truth: scores, ranks, metrics, calibration
+``study``
+    the study file, its checks, jobs and costs, the final tables
+``report``
+    figures, summary, generated pages
 """

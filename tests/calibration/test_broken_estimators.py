@@ -13,12 +13,16 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pytest
 
-from summands import calibration, estimands, fitting, seeds, simulate, tables
-from summands.cells import collapse
-from summands.design import Design
+from summands.data import generator, seeds
+from summands.data.design import Design
+from summands.estimation import fitting
+from summands.estimation.tables import estimates
 from summands.estimators import nutpie
-from summands.fitting import Problem
-from summands.levels import Levels
+from summands.model import estimands
+from summands.model.cells import collapse
+from summands.model.levels import Levels
+from summands.model.problem import Problem
+from summands.recovery import calibration
 
 REPLICATES = calibration.ENOUGH
 DESIGN = Design(Levels.of([1, 3]), 60)
@@ -69,11 +73,11 @@ def one_sigma_a_tenth_too_large(cells, problem, options, seed, progress):
 
 def fit(arguments):
     estimate, replicate = arguments
-    truth = simulate.draw_truth(DESIGN, 23, replicate)
+    truth = generator.draw_truth(DESIGN, 23, replicate)
     values = estimands.evaluate(LEVELS, truth.intercept, truth.mu, truth.sigma)
     fitted = fitting.fit(
         estimate,
-        collapse(simulate.draw_rows(DESIGN, truth, 23, replicate)),
+        collapse(generator.draw_rows(DESIGN, truth, 23, replicate)),
         Problem.of(DESIGN),
         OPTIONS,
         replicate,
@@ -92,7 +96,7 @@ def verdict_on(estimate) -> tuple[str, dict[str, float]]:
         tasks = [(estimate, replicate) for replicate in range(REPLICATES)]
         fits, values = zip(*pool.map(fit, tasks, chunksize=50), strict=True)
     pair = (
-        tables.estimates(
+        estimates(
             DESIGN.id,
             "e",
             LEVELS,
@@ -100,7 +104,7 @@ def verdict_on(estimate) -> tuple[str, dict[str, float]]:
             fits,
             {"truth": np.array(values)},
         ),
-        tables.fits(DESIGN.id, "e", range(REPLICATES), fits),
+        fits(DESIGN.id, "e", range(REPLICATES), fits),
     )
     rows = calibration.calibration(DESIGN.id, DESIGN, "e", *pair).to_pylist()
     return rows[0]["verdict"], {row["parameter"]: row["p_adjusted"] for row in rows}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from summands import costs, study
+from summands.study import costs, study
 
 from .conftest import (
     QUICK,

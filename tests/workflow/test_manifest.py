@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from summands import storage
+from summands.files import storage
 
 from .conftest import QUICK, ROOT, Workflow, assert_same_values, kill, wait_for
 
@@ -40,7 +40,12 @@ def verify(workflow: Workflow, document: dict = POINT) -> str:
     """What `make verify` says, and whether it succeeds."""
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "summands.manifest", workflow.write(document)),
+            *(
+                sys.executable,
+                "-m",
+                "summands.files.manifest",
+                workflow.write(document),
+            ),
             *("--directory", workflow.folder),
         ],
         cwd=ROOT / "scripts",

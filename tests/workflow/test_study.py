@@ -14,7 +14,7 @@ import pytest
 import xarray as xr
 import yaml
 
-from summands import tables
+from summands.study import tables
 
 from .conftest import (
     QUICK,
@@ -329,13 +329,13 @@ def test_contributors_that_do_not_meet_are_named_before_any_fit(workflow):
 
 def test_editing_the_library_reruns_what_depends_on_it(copied):
     copied.run(QUICK)
-    metrics = copied.source / "scripts" / "summands" / "recovery.py"
+    metrics = copied.source / "scripts" / "summands" / "recovery" / "metrics_table.py"
     metrics.write_text("# A remark.\n" + metrics.read_text())
     assert NOTHING in copied.run(QUICK)
     metrics.write_text(metrics.read_text() + "\nNEW = 1\n")
     # The tables, the figures made of them, and the target itself.
     assert steps(copied.run(QUICK)) == 3
-    generator = copied.source / "scripts" / "summands" / "simulate.py"
+    generator = copied.source / "scripts" / "summands" / "data" / "generator.py"
     generator.write_text(generator.read_text() + "\nNEW = 1\n")
     assert steps(copied.run(QUICK)) == 4 + 4 + 3
 
@@ -345,7 +345,7 @@ FRAGILE = '''
 
 import numpy as np
 
-from summands.fitting import Point
+from summands.estimation.results import Point
 
 READS = "cells"
 SAMPLES = False

@@ -10,8 +10,10 @@ from snakemake.logging import logger
 
 sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
 
-from summands import batch, costs, estimators, lock, plan, provenance, sizing, study
-from summands.storage import whole
+from summands import estimators
+from summands.files import lock, provenance
+from summands.files.storage import whole
+from summands.study import batch, costs, plan, sizing, study
 
 
 def refuse(reason):

@@ -2,8 +2,8 @@
 # missing ones are made again. Those in a storage such as a bucket are not looked at.
 from contextlib import suppress
 
-from summands import manifest
-from summands.storage import DamagedFileError, check_netcdf, keep_journal
+from summands.files import manifest
+from summands.files.storage import DamagedFileError, check_netcdf, keep_journal
 
 ON_DISK = stored(PLAN_FILE) is None
 

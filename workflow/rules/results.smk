@@ -7,7 +7,7 @@ import yaml
 from snakemake.common import async_run
 from snakemake.io import get_flag_value
 
-from summands.storage import DamagedFileError, reading, whole
+from summands.files.storage import DamagedFileError, reading, whole
 
 PLAN_FILE = "plan.json"
 

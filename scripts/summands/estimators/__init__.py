@@ -15,15 +15,14 @@ A module of this package is an estimator. It defines
     Imports and compiles what the fits of a batch share, so that the time it takes is
     not counted as theirs.
 ``estimate(data, problem, options, seed, progress)``
-    The estimate itself. `data` is a `summands.simulate.Rows` or a
-    `summands.cells.Cells`, `problem` a `summands.fitting.Problem` (levels and priors),
-    both in units in which the values have mean 0 and standard deviation 1,
-    `options` has every option with its value, `progress` takes a line for the log. It
-    returns a `summands.fitting.Point` (estimates and standard errors, NaN where it has
-    none) or `summands.fitting.Draws`, in these units. Estimates stand in the order of
-    `summands.estimands.index`: intercept, mu of every contributor level by level,
-    sigma, variance_contrast, total_variance. An exception that it raises is recorded
-    as a failed fit.
+    The estimate itself. `data` is a `summands.model.rows.Rows` or a
+    `summands.model.cells.Cells`, `problem` a `summands.model.problem.Problem` (levels
+    and priors), both in units in which the values have mean 0 and standard deviation
+    1, `options` has every option with its value, `progress` takes a line for the log.
+    It returns a `Point` (estimates and standard errors, NaN where it has none) or
+    `Draws`, both of `summands.estimation.results`, in these units. Estimates stand in
+    the order of `summands.model.estimands.index`. An exception that it raises is
+    recorded as a failed fit.
 
 Modules are imported whenever a study file is read, so what takes long to import is
 imported inside the function.

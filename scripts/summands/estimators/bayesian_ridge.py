@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from summands import estimands
-from summands.fitting import Point, Problem
-from summands.simulate import Rows
+from summands.estimation.results import Point
+from summands.model import estimands
+from summands.model.problem import Problem
+from summands.model.rows import Rows
 
 READS = "rows"
 SAMPLES = False

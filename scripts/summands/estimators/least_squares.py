@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from summands import estimands, information
-from summands.cells import Cells
-from summands.fitting import Point, Problem
+from summands.estimation.results import Point
+from summands.model import estimands, information
+from summands.model.cells import Cells
+from summands.model.problem import Problem
 
 READS = "cells"
 SAMPLES = False

@@ -1,7 +1,8 @@
 """The posterior of the full model, sampled by nutpie's NUTS.
 
-Hoffman and Gelman (2014, JMLR 15:1593) for the sampler, `summands.model` for the model.
-Two backends sample the same posterior: "compiled" (`summands.kernel`, in coordinates
+Hoffman and Gelman (2014, JMLR 15:1593) for the sampler, `model.statement` for the
+model.
+Two backends sample the same posterior: "compiled" (`posterior.density`, in coordinates
 fitted to the data), and "pymc" (the model as PyMC states it, compiled for each design).
 """
 
@@ -16,10 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from summands import diagnostics, estimands
-from summands.cells import Cells
-from summands.fitting import Draws, Problem
-from summands.levels import Levels
+from summands.estimation.results import Draws
+from summands.model import estimands
+from summands.model.cells import Cells
+from summands.model.levels import Levels
+from summands.model.problem import Problem
+from summands.posterior import diagnostics
 
 READS = "cells"
 SAMPLES = True
@@ -137,15 +140,15 @@ class _Sampled:
 
 def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
     """Compile, or load from the cache, what all data sets of these levels share."""
-    from summands import ridge
+    from summands.posterior import allocation
 
     if options["backend"] == "pymc":
         _compile(problem.levels)
     else:
-        from summands import nuts
+        from summands.posterior import nuts
 
         nuts.functions()
-    ridge.mix(problem, np.ones((1, problem.levels.contributors)), 0)
+    allocation.mix(problem, np.ones((1, problem.levels.contributors)), 0)
 
 
 def estimate(
@@ -157,7 +160,7 @@ def estimate(
 ) -> Draws:
     """Sample the posterior of one data set.
 
-    Draws that do not pass `summands.diagnostics` are given up and the same data are
+    Draws that do not pass `posterior.diagnostics` are given up and the same data are
     sampled again, by the fixed rule of the option ``escalations``; the last attempt is
     returned whether it passes or not.
 
@@ -180,7 +183,7 @@ def estimate(
     FloatingPointError
         If a draw is not finite.
     """
-    from summands import ridge
+    from summands.posterior import allocation
 
     backend = _sample_pymc if options["backend"] == "pymc" else _sample_compiled
     levels = problem.levels
@@ -203,7 +206,7 @@ def estimate(
         sampled = backend(cells, problem, settings, changed.kind)
         kept = slice(None, None, changed.thinning)
         gradients += sampled.gradients
-        variance = ridge.mix(
+        variance = allocation.mix(
             problem, sampled.variance[:, kept], int(seeds[2 * attempt + 1])
         )
         coefficients = (
@@ -238,7 +241,7 @@ def _sample_compiled(
     cells: Cells, problem: Problem, settings: dict[str, Any], kind: str | None
 ) -> _Sampled:
     """Sample with the compiled kernel, in coordinates of this kind or the best one."""
-    from summands import coordinates, nuts, ridge
+    from summands.posterior import allocation, coordinates, nuts
 
     chosen = coordinates.fit(problem, cells, kind)
 
@@ -246,7 +249,9 @@ def _sample_compiled(
         # Dispersed along the ridges as well, where the prior alone decides.
         z = np.random.default_rng(chain_seed).normal(size=chosen.dimension)
         intercept, mu, variance = chosen.coefficients(z)
-        moved = chosen.locate(intercept, mu, ridge.mix(problem, variance, chain_seed))
+        moved = chosen.locate(
+            intercept, mu, allocation.mix(problem, variance, chain_seed)
+        )
         return moved if np.isfinite(moved).all() else z
 
     trace = nuts.sample(
@@ -266,15 +271,15 @@ def _sample_pymc(
     """Sample the model as PyMC states it; there is only one set of coordinates."""
     import nutpie
 
-    from summands import model
+    from summands.model import statement
 
     program = _compile(problem.levels)
     # Starting points come from a function that reads the model's own containers,
     # which with_data leaves as they are: set both, or they would be those of the data
     # set that happened to be compiled.
-    for name, value in model.priors(problem, cells).items():
+    for name, value in statement.priors(problem, cells).items():
         program.model.set_data(name, value)
-    data = model.data(problem, cells)
+    data = statement.data(problem, cells)
     trace = nutpie.sample(program.compiled.with_data(**data), **settings)
     kept, warmup = trace["sample_stats"], trace["warmup_sample_stats"]
     posterior = trace["posterior"]
@@ -299,7 +304,7 @@ def _compile(levels: Levels) -> _Program:
     """Compile the PyMC model once for all data sets and priors of these levels."""
     import nutpie
 
-    from summands import model
+    from summands.model import statement
 
     # Any data and priors will do: they are replaced before sampling.
     cells = Cells(
@@ -309,7 +314,7 @@ def _compile(levels: Levels) -> _Program:
         mean=np.array([0.0]),
         sum_of_squares=np.array([1.0]),
     )
-    built = model.build(Problem(levels, 1.0, 0.0, 1.0), cells)
+    built = statement.build(Problem(levels, 1.0, 0.0, 1.0), cells)
     compiled = nutpie.compile_pymc_model(built, var_names=["intercept", "mu", "sigma"])
     return _Program(built, compiled)
 

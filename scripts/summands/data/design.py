@@ -1,0 +1,150 @@
+"""A design: one point of a study's grid, or a named design with given coefficients."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from summands.model.levels import Levels
+from summands.model.problem import PRIORS, Problem
+from summands.model.units import Units
+
+Coefficients = tuple[tuple[tuple[float, float], ...], ...]
+
+# What drawn coefficients depend on, beside the number of their truth.
+OF_COEFFICIENTS = ("levels", "mu_mean", "mu_sd", "log_sigma_mean", "log_sigma_sd")
+
+# File systems take names of 255 bytes; an id is also part of file names.
+LONGEST_ID = 120
+
+
+@dataclass(frozen=True)
+class Design:
+    """What is simulated, and the scales from which the truth is drawn.
+
+    The scales are the priors of the estimators as well. A design with given
+    coefficients need not have them: those that are None follow each data set, see
+    `Design.problem`.
+
+    Parameters
+    ----------
+    levels : Levels
+        Contributors per level.
+    rows : int
+        Rows of a data set.
+    mu_mean, mu_sd : float, the latter may be None
+        mu ~ Normal(mu_mean, mu_sd), then centred within its level.
+    log_sigma_mean, log_sigma_sd : float or None
+        sigma ~ LogNormal(log_sigma_mean, log_sigma_sd).
+    intercept_sd : float or None
+        intercept ~ Normal(0, intercept_sd).
+    truth : {"drawn", "fixed"}
+        Coefficients drawn anew for every replicate, or once for the design.
+    truth_number : int
+        Which of the fixed truths this is.
+    intercept_mean : float or None
+        Mean of the intercept's prior; drawn intercepts have the mean 0.
+    coefficients : tuple, optional
+        Given truth: for each level, for each contributor, (mu, sigma).
+    name : str, optional
+        Name of a design with given coefficients.
+    """
+
+    levels: Levels
+    rows: int
+    mu_mean: float = 0.0
+    mu_sd: float | None = 1.0
+    log_sigma_mean: float | None = 0.0
+    log_sigma_sd: float | None = 1.0
+    intercept_sd: float | None = 5.0
+    truth: str = "drawn"
+    truth_number: int = 0
+    intercept_mean: float | None = 0.0
+    coefficients: Coefficients | None = None
+    name: str | None = None
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """Everything that the data depend on, as plain JSON values.
+
+        The name is no part of it: a design renamed gives the same data. What has its
+        default is left out, so that a design keeps its seeds when designs learn to
+        differ in something new.
+        """
+        # Where coefficients are given, the default of a prior is to follow the data.
+        given = self.coefficients is not None
+        content = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name != "name"
+            and getattr(self, field.name)
+            != (None if given and field.name in PRIORS else field.default)
+        }
+        content["levels"] = list(self.levels.sizes)
+        if self.coefficients is not None:
+            content["coefficients"] = [
+                [list(pair) for pair in level] for level in self.coefficients
+            ]
+        return content
+
+    def problem(self, units: Units | None = None) -> Problem:
+        """Levels, with the priors that the design states or that follow the data.
+
+        An intercept that is always 0 has a weak prior none the less.
+
+        Parameters
+        ----------
+        units : Units, optional
+            Those of the data; see `Problem.following`.
+        """
+        stated = {name: getattr(self, name) for name in PRIORS}
+        if stated["intercept_sd"] == 0.0:
+            stated["intercept_sd"] = Problem.intercept_sd
+        return replace(
+            Problem.following(self.levels, units),
+            **{name: value for name, value in stated.items() if value is not None},
+        )
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any], name: str | None = None) -> Design:
+        """Rebuild a design from its `content`."""
+        values = dict(content)
+        values["levels"] = Levels.of(values["levels"])
+        if values.get("coefficients") is not None:
+            values["coefficients"] = tuple(
+                tuple((float(mu), float(sigma)) for mu, sigma in level)
+                for level in values["coefficients"]
+            )
+            values = dict.fromkeys(PRIORS) | values
+        return cls(name=name, **values)
+
+    @property
+    def id(self) -> str:
+        """Readable id that depends on nothing but this design.
+
+        Levels and rows always, the other parameters where they are not the default.
+        A hash stands in only for what would make the id too long.
+        """
+        if self.name is not None:
+            return self.name
+        parts = [
+            "levels-" + "-".join(map(str, self.levels.sizes)),
+            f"rows-{self.rows}",
+        ]
+        for key, value in self.content.items():
+            if key not in ("levels", "rows", "coefficients"):
+                shown = value if isinstance(value, str) else _shortest(value)
+                parts.append(f"{key}-{shown}")
+        name = "_".join(parts)
+        if len(name) <= LONGEST_ID:
+            return name
+        digest = hashlib.sha256(json.dumps(self.content).encode()).hexdigest()[:12]
+        return f"{name[: LONGEST_ID - 13]}_{digest}"
+
+
+def _shortest(value: float) -> str:
+    """Shortest decimal text that reads back as the same float, without '.0'."""
+    text = repr(float(value))
+    return text.removesuffix(".0")

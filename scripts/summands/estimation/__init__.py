@@ -1,0 +1,1 @@
+"""Run an estimator on a data set, and keep what it says: results, tables, draws."""

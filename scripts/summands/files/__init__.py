@@ -1,0 +1,1 @@
+"""Files that are whole or not at all, locks, logs and records: knows no study."""

@@ -1,0 +1,77 @@
+"""What every job does: send its output to its log, and say how far it is."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+from summands.files import lock, storage
+
+# The run's standard error, once a job's own goes to its log.
+_console: int | None = None
+
+
+def start(log: str, results: str) -> None:
+    """Begin a job.
+
+    Standard output and error go to the rule's log from here on. File descriptors are
+    redirected, not Python's streams alone: compiled samplers print past Python.
+
+    Parameters
+    ----------
+    log : str
+        The rule's log.
+    results : str
+        Folder of the study's results, which the job keeps locked until it ends, and in
+        whose journal it puts down the files that it writes.
+    """
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    global _console
+    _console = os.dup(2)
+    target = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(target, 1)
+    os.dup2(target, 2)
+    os.close(target)
+    sys.excepthook = _explain
+    lock.share(results)
+    storage.keep_journal(results)
+
+
+def _explain(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Say in one line what a user can mend; show anything else as Python does."""
+    advice = ""
+    text = str(error).strip()
+    if isinstance(error, storage.DamagedFileError | lock.LockError):
+        advice = text
+    elif "No space left on device" in text or "Disk quota exceeded" in text:
+        advice = (
+            f"the disk is full ({text.splitlines()[0]}): make room and run the study "
+            "again, which goes on from here"
+        )
+    elif isinstance(error, PermissionError) or "Read-only file system" in text:
+        advice = f"results cannot be written ({text.splitlines()[0]})"
+    elif isinstance(error, MemoryError):
+        advice = "there is not enough memory: give the job more, or run fewer at once"
+    if advice:
+        warn(advice)
+    else:
+        sys.__excepthook__(kind, error, trace)
+
+
+def warn(message: str) -> None:
+    """Write one line to the log and to where the run's own output goes."""
+    say(message)
+    if _console is not None:
+        os.write(_console, f"summands: {message}\n".encode())
+
+
+def say(message: str) -> None:
+    """Write one line with the time of day, at once."""
+    print(f"{time.strftime('%H:%M:%S')} {message}", flush=True)

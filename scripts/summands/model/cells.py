@@ -1,0 +1,178 @@
+"""Cells: the combinations of contributors that occur, and what their rows say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from summands.model.levels import Levels
+from summands.model.rows import Rows
+
+# Blocks whose cells are held before they are merged: merging sorts them.
+PARTS = 64
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Sufficient statistics of the rows, one entry per cell that occurs.
+
+    Parameters
+    ----------
+    levels : Levels
+        The levels.
+    contributors : ndarray of int, shape (C, J)
+        The contributor of each level, as an index within the level. Cells are in
+        lexicographic order.
+    n : ndarray of int, shape (C,)
+        Rows in the cell.
+    mean : ndarray, shape (C,)
+        Mean of their values.
+    sum_of_squares : ndarray, shape (C,)
+        Sum of squared deviations from that mean.
+    """
+
+    levels: Levels
+    contributors: NDArray[np.int64]
+    n: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    sum_of_squares: NDArray[np.float64]
+
+    @property
+    def members(self) -> NDArray[np.int64]:
+        """Flat index of the cell's contributor at each level, shape (C, J)."""
+        return self.contributors + self.levels.offsets
+
+    @property
+    def indicators(self) -> NDArray[np.float64]:
+        """Z: 1 where a contributor takes part in a cell, shape (C, K)."""
+        z = np.zeros((len(self.n), self.levels.contributors))
+        np.put_along_axis(z, self.members, 1.0, axis=1)
+        return z
+
+    def log_likelihood(
+        self,
+        intercept: NDArray[np.float64] | float,
+        mu: NDArray[np.float64],
+        variance: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        """Log likelihood of the rows, up to a constant.
+
+        Parameters
+        ----------
+        intercept : ndarray, shape (...)
+        mu, variance : ndarray, shape (..., K)
+
+        Returns
+        -------
+        ndarray, shape (...)
+            sum_c -(n_c/2) log v_c - (SS_c + n_c (mean_c - m_c)^2) / (2 v_c).
+        """
+        mean = np.asarray(intercept)[..., None] + mu[..., self.members].sum(axis=-1)
+        v = variance[..., self.members].sum(axis=-1)
+        residual = self.sum_of_squares + self.n * (self.mean - mean) ** 2
+        return -0.5 * (self.n * np.log(v) + residual / v).sum(axis=-1)
+
+
+def collapse(rows: Rows) -> Cells:
+    """Collapse rows to cells, which keep their Gaussian likelihood exactly.
+
+    Parameters
+    ----------
+    rows : Rows
+
+    Returns
+    -------
+    Cells
+    """
+    code, count = _code(rows)
+    n = np.bincount(code, minlength=count)
+    mean = np.bincount(code, rows.value, count) / n
+    # A second pass around the mean: the textbook difference of sums cancels when
+    # values are far from zero.
+    deviation = rows.value - mean[code]
+    # The mean's own rounding error is in every deviation; taking it out again costs
+    # little and leaves the sum of squares right to the last digits.
+    shift = np.bincount(code, deviation, count) / n
+    mean += shift
+    sum_of_squares = np.bincount(code, deviation**2, count) - n * shift**2
+    first = np.empty(count, dtype=np.int64)
+    first[code[::-1]] = np.arange(len(code) - 1, -1, -1)
+    contributors = np.stack(
+        [column[first].astype(np.int64) for column in rows.contributors], axis=1
+    )
+    return Cells(rows.levels, contributors, n, mean, np.maximum(sum_of_squares, 0.0))
+
+
+def collapse_blocks(blocks: Iterable[Rows]) -> Cells:
+    """Collapse rows that come block by block, holding a few blocks' cells at a time.
+
+    Parameters
+    ----------
+    blocks : iterable of Rows
+        At least one.
+
+    Returns
+    -------
+    Cells
+        The same for the same blocks; as of `collapse` of all rows, but for rounding.
+    """
+    parts: list[Cells] = []
+    for block in blocks:
+        parts.append(collapse(block))
+        if len(parts) == PARTS:
+            parts = [merge(parts)]
+    return parts[0] if len(parts) == 1 else merge(parts)
+
+
+def merge(parts: Sequence[Cells]) -> Cells:
+    """Put cells of different rows together (Chan, Golub and LeVeque 1983).
+
+    The American Statistician 37:242, equations 2.1: sums of squares add, and so do the
+    squared distances of the parts' means from the common one, weighted by their rows.
+
+    Parameters
+    ----------
+    parts : sequence of Cells
+        Of the same levels.
+
+    Returns
+    -------
+    Cells
+    """
+    contributors, code = np.unique(
+        np.concatenate([part.contributors for part in parts]),
+        axis=0,
+        return_inverse=True,
+    )
+    rows = np.concatenate([part.n for part in parts])
+    means = np.concatenate([part.mean for part in parts])
+    count = len(contributors)
+    n = np.bincount(code, rows, count)
+    mean = np.bincount(code, rows * means, count) / n
+    # As in collapse: the rounding of means far from zero is taken out again.
+    mean += np.bincount(code, rows * (means - mean[code]), count) / n
+    squares = np.concatenate([part.sum_of_squares for part in parts])
+    sum_of_squares = np.bincount(
+        code, squares + rows * (means - mean[code]) ** 2, count
+    )
+    return Cells(
+        parts[0].levels, contributors, n.astype(np.int64), mean, sum_of_squares
+    )
+
+
+def _code(rows: Rows) -> tuple[NDArray[np.int64], int]:
+    """Give each row the number, 0..C-1 in lexicographic order, of its cell."""
+    code = np.zeros(len(rows.value), dtype=np.int64)
+    span = 1
+    for column, size in zip(rows.contributors, rows.levels.sizes, strict=True):
+        code = code * size + column
+        span *= size
+        # Renumbering as soon as codes outnumber rows keeps them far from overflow.
+        if span > 4 * len(code):
+            seen, code = np.unique(code, return_inverse=True)
+            span = len(seen)
+    occurs = np.bincount(code, minlength=span) > 0
+    return (np.cumsum(occurs) - 1)[code], int(occurs.sum())

@@ -1,0 +1,70 @@
+"""What an estimator may know beside the data: the levels, and the priors."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from summands.model.levels import Levels
+from summands.model.units import Units
+
+# What the priors are made of.
+PRIORS = ("mu_sd", "log_sigma_mean", "log_sigma_sd", "intercept_sd", "intercept_mean")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an estimator may know beside the data, in the units of those data.
+
+    Parameters
+    ----------
+    levels : Levels
+    mu_sd : float
+        Scale of the zero-sum normal prior of mu.
+    log_sigma_mean, log_sigma_sd : float
+        Parameters of the log-normal prior of sigma.
+    intercept_sd, intercept_mean : float, optional
+        Scale and location of the normal prior of the intercept.
+    """
+
+    levels: Levels
+    mu_sd: float
+    log_sigma_mean: float
+    log_sigma_sd: float
+    intercept_sd: float = 5.0
+    intercept_mean: float = 0.0
+
+    @classmethod
+    def following(cls, levels: Levels, units: Units | None = None) -> Problem:
+        """Priors that follow the data, for what nobody states.
+
+        With the mean m and the standard deviation S of all values, and J levels, they
+        are Normal(m, 5 S) for the intercept, the scale S for mu, and for log sigma
+        Normal(log(S / sqrt(J + 1)), 1), as if the means and each level had equal
+        shares of the total variance.
+
+        Parameters
+        ----------
+        levels : Levels
+        units : Units, optional
+            Those of the data; without them m is 0 and S is 1.
+        """
+        units = units or Units()
+        return cls(
+            levels,
+            mu_sd=units.scale,
+            log_sigma_mean=math.log(units.scale / math.sqrt(levels.count + 1)),
+            log_sigma_sd=1.0,
+            intercept_sd=5.0 * units.scale,
+            intercept_mean=units.origin,
+        )
+
+    def in_units(self, units: Units) -> Problem:
+        """Express the priors in other units, whose origin and scale are in these."""
+        return replace(
+            self,
+            mu_sd=self.mu_sd / units.scale,
+            log_sigma_mean=self.log_sigma_mean - math.log(units.scale),
+            intercept_sd=self.intercept_sd / units.scale,
+            intercept_mean=(self.intercept_mean - units.origin) / units.scale,
+        )

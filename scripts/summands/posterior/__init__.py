@@ -1,0 +1,1 @@
+"""The posterior and its sampler: density, mode, coordinates, NUTS, diagnostics."""

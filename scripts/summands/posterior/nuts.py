@@ -1,0 +1,197 @@
+"""Run nutpie's sampler on the compiled kernel.
+
+nutpie compiles a function for each model it is given. Its sampler takes any C
+function, but offers no way to hand one over, so this module, and no other, reaches
+into nutpie: it builds the same objects as nutpie's own PyMC path.
+"""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.machinery import ModuleSpec
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from summands.posterior import density, diagnostics
+
+
+class _WhenUsed(importlib.abc.MetaPathFinder):
+    """Let a module's code run when it is first used, not when it is imported."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def find_spec(self, name: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if name != self._name:
+            return None
+        found = importlib.machinery.PathFinder.find_spec(name, path)
+        if found is not None and found.loader is not None:
+            found.loader = importlib.util.LazyLoader(found.loader)
+        return found
+
+
+# nutpie needs ArviZ for one conversion that is not made here, and importing it (with
+# plots, statistics and all that these import) takes longer than twenty small fits.
+_finder = _WhenUsed("arviz")
+sys.meta_path.insert(0, _finder)
+import nutpie  # noqa: E402
+from nutpie import _lib  # noqa: E402
+from nutpie.sample import CompiledModel  # noqa: E402
+
+sys.meta_path.remove(_finder)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What came out of a sampler.
+
+    Parameters
+    ----------
+    z : ndarray, shape (chains, draws, D)
+    statistics : dict of str to ndarray, each of shape (chains, draws)
+    gradients : int
+        Gradient evaluations, tuning included.
+    """
+
+    z: NDArray[np.float64]
+    statistics: dict[str, NDArray[Any]]
+    gradients: int
+
+
+@cache
+def functions() -> tuple[Any, Any]:
+    """Compile, or load from the cache, the functions that nutpie calls."""
+    return density.compiled()
+
+
+@dataclass(frozen=True)
+class _Model(CompiledModel):
+    """A posterior in the form that nutpie samples."""
+
+    start: Callable[[int], NDArray[np.float64]] = None  # type: ignore[assignment]
+    dimension: int = 0
+    header: NDArray[np.int64] = None  # type: ignore[assignment]
+    # What the header points to must live as long as the model.
+    arrays: tuple[NDArray, ...] = ()
+
+    @property
+    def n_dim(self) -> int:
+        return self.dimension
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"z": (self.dimension,)}
+
+    @property
+    def coords(self) -> dict[str, Any]:
+        return {}
+
+    def _make_model(self, init_mean: Any) -> Any:
+        density, expand = functions()
+        address = self.header.ctypes.data
+        sizes = {"coordinate": self.dimension}
+        return _lib.PyMcModel(
+            _lib.LogpFunc(density.address, address, self),
+            _lib.ExpandFunc(
+                self.dimension, self.dimension, expand.address, address, self
+            ),
+            _lib.PyVariable.new_variables(
+                ["z"], ["float64"], [(self.dimension,)], sizes, {"z": ["coordinate"]}
+            ),
+            self.dimension,
+            sizes,
+            {},
+            self.start,
+            None,
+        )
+
+    def _make_sampler(
+        self,
+        settings: Any,
+        init_mean: Any,
+        cores: int,
+        progress_type: Any,
+        extra_callback: Any,
+        extra_callback_rate: int,
+        store: Any,
+    ) -> Any:
+        return _lib.PySampler.from_pymc(
+            settings,
+            cores,
+            self._make_model(init_mean),
+            progress_type,
+            extra_callback,
+            extra_callback_rate,
+            store,
+        )
+
+
+def sample(
+    integers: NDArray[np.int64],
+    floats: NDArray[np.float64],
+    dimension: int,
+    start: Callable[[int], NDArray[np.float64]],
+    **options: Any,
+) -> Trace:
+    """Sample a density.
+
+    Parameters
+    ----------
+    integers, floats : ndarray
+        See `summands.posterior.coordinates.Coordinates.packed`.
+    dimension : int
+    start : callable
+        From a seed to a starting point, shape (D,).
+    **options
+        Options of `nutpie.sample`.
+
+    Returns
+    -------
+    Trace
+    """
+    header = np.array(
+        [integers.ctypes.data, integers.size, floats.ctypes.data, floats.size]
+    )
+    model = _Model(
+        dims={},
+        start=start,
+        dimension=dimension,
+        header=header,
+        arrays=(integers, floats),
+    )
+    raw = nutpie.sample(model, return_raw_trace=True, save_warmup=True, **options)
+    return _read(raw, options["tune"], dimension)
+
+
+def _read(raw: Any, tune: int, dimension: int) -> Trace:
+    """Take arrays out of nutpie's Arrow tables, one pair a chain."""
+    draws, statistics = raw.get_arrow_trace()
+    z = np.stack(
+        [
+            pa.array(chain.column("z")).flatten().to_numpy().reshape(-1, dimension)
+            for chain in draws
+        ]
+    )
+    columns = {
+        name: np.stack(
+            [
+                pa.array(chain.column(name)).to_numpy(zero_copy_only=False)
+                for chain in statistics
+            ]
+        )
+        for name in diagnostics.STATISTICS
+    }
+    return Trace(
+        z[:, tune:],
+        {name: values[:, tune:] for name, values in columns.items()},
+        int(columns["n_steps"].sum()),
+    )

@@ -1,0 +1,1 @@
+"""What people read: figures, the summary, and pages generated from the code."""

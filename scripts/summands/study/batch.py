@@ -1,0 +1,52 @@
+"""Batches of replicates, and the names of the folders that results are in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from summands.data.design import Design
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+
+@dataclass(frozen=True, order=True)
+class Batch:
+    """Consecutive replicates ``first`` to ``last``."""
+
+    first: int
+    last: int
+
+    @property
+    def name(self) -> str:
+        """Name of the batch's folder."""
+        return f"replicates-{self.first}-{self.last}"
+
+    @property
+    def replicates(self) -> range:
+        """The replicates of the batch."""
+        return range(self.first, self.last + 1)
+
+
+PATTERN = r"replicates-\d+-\d+"
+
+
+def parse(name: str) -> Batch:
+    """Read a batch back from its `Batch.name`."""
+    first, last = name.split("-")[1:]
+    return Batch(int(first), int(last))
+
+
+def results(study: str) -> str:
+    """Folder of a study's results, below the working directory."""
+    return f"results/{study}"
+
+
+def unit(snakemake: Snakemake) -> tuple[dict[str, Design], range]:
+    """Read what a job of a stage handles: designs by id, and replicates of each."""
+    designs = {
+        name: Design.from_content(content, name)
+        for name, content in snakemake.params.designs.items()
+    }
+    return designs, parse(snakemake.wildcards.batch).replicates

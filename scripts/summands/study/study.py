@@ -1,0 +1,283 @@
+"""A study: what a study file asks for, checked and with every default filled in."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from summands import estimators
+from summands.data.design import Design
+from summands.model.levels import Levels
+from summands.model.problem import PRIORS
+from summands.study import validation
+from summands.study.validation import StudyError
+
+# A few lists of a grid multiply to more than any machine fits. So many take 9 seconds
+# to check and 4 to plan.
+MOST_DESIGNS = 100_000
+
+SCHEMA = Path(__file__).parents[3] / "workflow" / "schemas" / "study.schema.yaml"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked study.
+
+    Parameters
+    ----------
+    name : str
+        Names results/<name>/.
+    seed : int
+    replicates : int
+        Replicates of each design.
+    replicates_per_job : int or None
+        Replicates of a batch; None where it is left to the size of the design.
+    designs_per_job : int or None
+        Designs that share a job; None where it is left to their size and number.
+    keep_rows : bool
+        Whether simulated rows are written, or their cells alone.
+    keep_posteriors : bool
+        Whether draws are written, or what is computed from them alone.
+    designs : dict of str to Design
+        By id, the grid first.
+    estimators : dict of str to dict
+        Options by estimator, defaults filled in.
+    resolved : dict
+        The study file with every default written out.
+    """
+
+    name: str
+    seed: int
+    replicates: int
+    replicates_per_job: int | None
+    designs_per_job: int | None
+    keep_rows: bool
+    keep_posteriors: bool
+    designs: dict[str, Design]
+    estimators: dict[str, dict[str, Any]]
+    resolved: dict[str, Any]
+
+    @property
+    def with_drawn_truth(self) -> bool:
+        """Whether a design draws its truths from the prior."""
+        return any(design.truth == "drawn" for design in self.designs.values())
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema of a study file, with the options of every estimator."""
+    document = yaml.safe_load(SCHEMA.read_text())
+    document["properties"]["estimators"] |= {
+        "additionalProperties": False,
+        "properties": {
+            name: estimators.options_schema(name) for name in estimators.names()
+        },
+    }
+    return document
+
+
+def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
+    """Check a study and fill in its defaults.
+
+    Parameters
+    ----------
+    document : mapping
+        The parsed study file.
+    files : tuple of Path, optional
+        The files that it was read from, looked through for keys given twice.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    StudyError
+        With every problem found, one a line.
+    """
+    rules = schema()
+    if validation.overgrown(document):
+        found = ["the study file: aliases (*name) repeat too much; write values out"]
+    else:
+        found = [
+            sentence
+            for file in files
+            for sentence in validation.repeated_keys(file.read_text(encoding="utf-8"))
+        ]
+        found += validation.problems(document, rules)
+    if not found:
+        resolved = _with_defaults(dict(document), rules)
+        designs, found = _designs(resolved)
+        if not resolved["keep_rows"]:
+            found += [
+                f"estimators.{name}: reads rows, which `keep_rows: false` does not keep"
+                for name in resolved["estimators"]
+                if estimators.load(name).READS == "rows"
+            ]
+    if found:
+        origin = ", ".join(map(str, files)) or "the study"
+        count = "1 problem" if len(found) == 1 else f"{len(found)} problems"
+        lines = "".join(f"\n  - {sentence}" for sentence in found)
+        raise StudyError(f"{origin} has {count}:{lines}")
+    return Study(
+        name=resolved["study"],
+        seed=int(resolved["seed"]),
+        replicates=int(resolved["replicates"]),
+        replicates_per_job=resolved.get("replicates_per_job"),
+        designs_per_job=resolved.get("designs_per_job"),
+        keep_rows=resolved["keep_rows"],
+        keep_posteriors=resolved["keep_posteriors"],
+        designs=designs,
+        estimators=resolved["estimators"],
+        resolved=resolved,
+    )
+
+
+def read(path: Path) -> Study:
+    """Read and check a study file.
+
+    Raises
+    ------
+    StudyError
+        If there is no such file, if it is not YAML, or if `load` refuses it.
+    """
+    if path.is_dir():
+        raise StudyError(f"{path} is a folder: name a study file")
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StudyError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path} is not YAML: {error}") from None
+    except RecursionError:
+        raise StudyError(f"{path} is nested too deeply") from None
+    if not isinstance(document, Mapping):
+        raise StudyError(f"{path} has no keys: a study file is a mapping (key: value)")
+    return load(document, (path,))
+
+
+def _with_defaults(value: Any, rules: Mapping[str, Any]) -> Any:
+    """Copy a checked document, with defaults after what is given."""
+    if "properties" in rules:
+        value = value or {}
+        given = {
+            key: _with_defaults(item, rules["properties"][key])
+            for key, item in value.items()
+        }
+        return given | {
+            key: rule["default"]
+            for key, rule in rules["properties"].items()
+            if key not in given and "default" in rule
+        }
+    if rules.get("type") == "object" and isinstance(
+        rules.get("additionalProperties"), Mapping
+    ):
+        rule = rules["additionalProperties"]
+        return {key: _with_defaults(item, rule) for key, item in value.items()}
+    # To the schema 1000.0 is a whole number; to what counts with it, it is not.
+    return int(value) if rules.get("type") == "integer" else value
+
+
+def _designs(resolved: Mapping[str, Any]) -> tuple[dict[str, Design], list[str]]:
+    """Make the designs, with the problems that no schema can see."""
+    designs: dict[str, Design] = {}
+    contents: dict[str, str] = {}
+    found: list[str] = []
+    grid = resolved.get("grid", {})
+    if grid.get("fixed_truths", 1) > 1 and "fixed" not in grid["truth"]:
+        found.append(
+            f"grid.fixed_truths: {grid['fixed_truths']} truths, but none is fixed; "
+            "add fixed to grid.truth, or take this key away"
+        )
+    lists = [values for values in grid.values() if isinstance(values, list)]
+    count = math.prod(map(len, lists)) if grid else 0
+    if "fixed" in grid.get("truth", []):
+        others = count // len(grid["truth"])
+        count += others * (grid["fixed_truths"] - 1)
+    if count > MOST_DESIGNS:
+        return {}, [
+            f"grid: its lists multiply to {count} designs, and {MOST_DESIGNS} are "
+            "the most; shorten them, or make several studies"
+        ]
+    for where, design in itertools.chain(_grid(resolved), _named(resolved)):
+        if design.id in designs:
+            found.append(f"{where}: the design {design.id} is given twice")
+            continue
+        content = json.dumps(design.content)
+        if content in contents:
+            found.append(
+                f"{where}: the same as {contents[content]}, so both would have the "
+                "same data; keep one of them"
+            )
+        contents[content] = where
+        if design.rows < design.levels.parameters:
+            found.append(
+                f"{where}: {design.rows} rows are fewer than the "
+                f"{design.levels.parameters} parameters of levels "
+                f"{list(design.levels.sizes)}"
+            )
+        elif design.coefficients is not None and not any(
+            sigma > 0 for level in design.coefficients for _, sigma in level
+        ):
+            found.append(f"{where}: every sigma is 0; at least one must be above 0")
+        designs[design.id] = design
+    return designs, found
+
+
+def _grid(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Design]]:
+    grid = resolved.get("grid")
+    if grid is None:
+        return
+    # Levels vary slowest, then rows, whatever the order in the file.
+    keys = [field.name for field in fields(Design) if field.name in grid]
+    for combination in itertools.product(*(enumerate(grid[key]) for key in keys)):
+        values = dict(zip(keys, combination, strict=True))
+        where = (
+            f"grid.levels[{values['levels'][0]}] with grid.rows[{values['rows'][0]}]"
+        )
+        plain = {key: value for key, (_, value) in values.items()}
+        levels = Levels.of(plain.pop("levels"))
+        truths = grid["fixed_truths"] if plain["truth"] == "fixed" else 1
+        for number in range(truths):
+            yield where, _design(levels, plain | {"truth_number": number})
+
+
+def _named(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Design]]:
+    for name, given in resolved.get("designs", {}).items():
+        plain = dict(given)
+        coefficients = tuple(
+            tuple((float(mu), float(sigma)) for mu, sigma in level)
+            for level in plain.pop("coefficients")
+        )
+        levels = Levels.of(map(len, coefficients))
+        extra = {"truth": "fixed", "coefficients": coefficients, "name": name}
+        if "intercept_sd" in plain:
+            plain.setdefault("intercept_mean", 0.0)
+        yield (
+            f"designs.{name}",
+            _design(levels, dict.fromkeys(PRIORS) | plain | extra),
+        )
+
+
+def _design(levels: Levels, values: Mapping[str, Any]) -> Design:
+    """Make a design of plain values, with the number types of its fields.
+
+    YAML's 1 and 1.0 are one number here, and so they must give one id and one seed.
+    """
+    kinds = {field.name: str(field.type) for field in fields(Design)}
+    convert = {"int": int, "float": float, "float | None": float}
+    return Design(
+        levels,
+        **{
+            key: value
+            if value is None or kinds[key] not in convert
+            else convert[kinds[key]](value)
+            for key, value in values.items()
+        },
+    )

@@ -1,0 +1,113 @@
+"""The final tables of a study."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from summands.data.design import Design
+from summands.estimation.tables import ESTIMATES, FITS
+from summands.files import storage
+from summands.files.columns import schema
+from summands.recovery.tables import CALIBRATION, RECOVERY
+
+DESIGNS = schema(
+    ("design", pa.string(), "id of the design"),
+    ("levels", pa.list_(pa.int32()), "contributors per level"),
+    ("rows", pa.int64(), "rows of a data set"),
+    ("mu_mean", pa.float64(), "mean of mu before centring"),
+    (
+        "mu_sd",
+        pa.float64(),
+        "standard deviation of mu; this and those below are null where the prior "
+        "follows the data",
+    ),
+    ("log_sigma_mean", pa.float64(), "mean of log sigma"),
+    ("log_sigma_sd", pa.float64(), "standard deviation of log sigma"),
+    ("intercept_sd", pa.float64(), "standard deviation of the intercept"),
+    ("intercept_mean", pa.float64(), "mean of the intercept in its prior"),
+    ("truth", pa.string(), "drawn: anew for every replicate; fixed: one for all"),
+    (
+        "truth_number",
+        pa.int32(),
+        "number of the fixed truth, from 0; null where truths are drawn",
+    ),
+    ("replicates", pa.int32(), "number of replicates"),
+)
+
+SCHEMAS: Mapping[str, pa.Schema] = {
+    "designs": DESIGNS,
+    "estimates": ESTIMATES,
+    "fits": FITS,
+    "recovery": RECOVERY,
+    "calibration": CALIBRATION,
+}
+
+
+def designs(designs: Mapping[str, Design], replicates: int) -> pa.Table:
+    """List the designs of a study."""
+    return pa.Table.from_pylist(
+        [
+            {"design": name, "replicates": replicates}
+            | {
+                key: getattr(design, key)
+                for key in DESIGNS.names
+                if key not in ("design", "levels", "replicates")
+            }
+            | {"levels": list(design.levels.sizes)}
+            | ({"truth_number": None} if design.truth == "drawn" else {})
+            for name, design in designs.items()
+        ],
+        DESIGNS,
+    )
+
+
+class Pieces:
+    """The files of one estimator, design by design.
+
+    Parameters
+    ----------
+    units : sequence of sequence of str
+        For each unit, the ids of the designs that are taken from it.
+    files : sequence of (str, str)
+        Estimates and fits of each unit.
+    """
+
+    def __init__(
+        self, units: Sequence[Sequence[str]], files: Sequence[tuple[str, str]]
+    ) -> None:
+        self._paths = files
+        self._waiting = [len(designs) for designs in units]
+        self._units_of: dict[str, list[int]] = defaultdict(list)
+        for unit, designs in enumerate(units):
+            for design in designs:
+                self._units_of[design].append(unit)
+        self._read: dict[int, dict[str, tuple[pa.Table, pa.Table]]] = {}
+
+    def take(self, design: str, replicates: int) -> tuple[pa.Table, pa.Table]:
+        """Estimates and fits of a design; each design is taken once.
+
+        Replicates from ``replicates`` on are what the study asked for earlier: they
+        are left out.
+        """
+        taken = []
+        for unit in self._units_of[design]:
+            if unit not in self._read:
+                both = [
+                    storage.by_design(storage.read_table(p)) for p in self._paths[unit]
+                ]
+                self._read[unit] = {
+                    name: (both[0][name], both[1][name]) for name in both[1]
+                }
+            taken.append(self._read[unit].pop(design))
+            self._waiting[unit] -= 1
+            if not self._waiting[unit]:
+                del self._read[unit]
+        # Units come as the plan needs them; tables are in the order of replicates.
+        taken.sort(key=lambda pair: pair[1]["replicate"][0].as_py())
+        estimates, fits = (pa.concat_tables(part) for part in zip(*taken, strict=True))
+        asked_for = pc.field("replicate") < replicates
+        return estimates.filter(asked_for), fits.filter(asked_for)

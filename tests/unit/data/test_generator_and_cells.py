@@ -1,0 +1,293 @@
+import dataclasses
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from summands.data import data_sets, generator
+from summands.data.design import Design
+from summands.data.generator import Truth
+from summands.model import cells as cells_module
+from summands.model import estimands
+from summands.model.cells import Cells, collapse, collapse_blocks
+from summands.model.levels import Levels
+from summands.model.rows import Rows
+
+
+def some_rows(sizes, rows, seed, shift=0.0, scale=1.0) -> Rows:
+    rng = np.random.default_rng(seed)
+    return Rows(
+        Levels.of(sizes),
+        shift + scale * rng.normal(size=rows),
+        tuple(rng.integers(size, size=rows) for size in sizes),
+    )
+
+
+some_data = st.builds(
+    some_rows,
+    st.lists(st.integers(1, 5), min_size=1, max_size=4),
+    st.integers(1, 200),
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([0.0, -3.0, 1e6]),
+    st.sampled_from([1.0, 1e-3, 1e6]),
+)
+
+
+def cell_log_likelihood(cells: Cells, mean, variance) -> float:
+    residual = cells.sum_of_squares + cells.n * (cells.mean - mean) ** 2
+    return -0.5 * float(
+        (cells.n * np.log(2 * np.pi * variance) + residual / variance).sum()
+    )
+
+
+@given(some_data, st.integers(0, 2**32 - 1))
+def test_cells_keep_the_likelihood_of_the_rows(rows, seed):
+    rng = np.random.default_rng(seed)
+    k = rows.levels.contributors
+    scale = np.std(rows.value) + 1e-6
+    mu = rng.normal(size=k) * scale + np.mean(rows.value) / rows.levels.count
+    variance = rng.lognormal(size=k) * scale**2
+    picked = np.stack(rows.contributors, axis=1) + rows.levels.offsets
+    by_rows = stats.norm.logpdf(
+        rows.value, mu[picked].sum(axis=1), np.sqrt(variance[picked].sum(axis=1))
+    ).sum()
+    cells = collapse(rows)
+    by_cells = cell_log_likelihood(
+        cells, mu[cells.members].sum(axis=1), variance[cells.members].sum(axis=1)
+    )
+    # What rounding a value far from zero costs, in standard deviations, row by row.
+    rounding = np.finfo(float).eps * np.abs(rows.value).max() / scale
+    tolerance = 1e-6 + 20 * len(rows.value) * rounding
+    assert by_cells == pytest.approx(by_rows, rel=1e-9, abs=tolerance)
+
+
+@given(some_data)
+def test_cells_are_the_moments_of_their_rows(rows):
+    cells = collapse(rows)
+    assert cells.n.sum() == len(rows.value)
+    assert (np.diff(np.lexsort(cells.contributors.T[::-1])) == 1).all()
+    assert len(np.unique(cells.contributors, axis=0)) == len(cells.n)
+    picked = np.stack(rows.contributors, axis=1)
+    for number, combination in enumerate(cells.contributors):
+        values = rows.value[(picked == combination).all(axis=1)]
+        spread = np.abs(values).max()
+        assert cells.n[number] == len(values)
+        assert cells.mean[number] == pytest.approx(values.mean(), rel=1e-12)
+        assert cells.sum_of_squares[number] == pytest.approx(
+            ((values - values.mean()) ** 2).sum(), rel=1e-9, abs=1e-15 * spread**2
+        )
+
+
+@given(some_data, st.integers(0, 2**32 - 1))
+def test_cells_do_not_depend_on_the_order_of_rows(rows, seed):
+    order = np.random.default_rng(seed).permutation(len(rows.value))
+    shuffled = Rows(
+        rows.levels,
+        rows.value[order],
+        tuple(column[order] for column in rows.contributors),
+    )
+    one, other = collapse(rows), collapse(shuffled)
+    assert (one.contributors == other.contributors).all()
+    assert (one.n == other.n).all()
+    assert np.allclose(one.mean, other.mean, rtol=1e-12)
+
+
+def test_cells_of_many_levels_do_not_overflow():
+    rows = some_rows([50] * 20, 300, 0)
+    cells = collapse(rows)
+    assert len(cells.n) == 300
+    assert (np.sort(cells.mean) == np.sort(rows.value)).all()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from(["drawn", "fixed"]))
+def test_truth_is_centred_and_fixed_only_when_asked(seed, truth):
+    design = Design(
+        Levels.of([1, 3, 5]), 100, truth=truth, mu_mean=4.0, intercept_sd=0.0
+    )
+    first, second = (generator.draw_truth(design, seed, number) for number in (0, 1))
+    assert np.allclose(design.levels.level_means(first.mu), 0, atol=1e-12)
+    assert first.intercept == 0
+    assert (first.sigma > 0).all()
+    assert (first.mu == second.mu).all() == (truth == "fixed")
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(0, 50), st.floats(1e-3, 1e3))
+def test_designs_share_their_truths(seed, number, spread):
+    """Only what coefficients are drawn from, and their number, make them differ."""
+    design = Design(Levels.of([1, 3, 5]), 100, mu_sd=2.0)
+    truth = generator.draw_truth(design, seed, number)
+    fixed = dataclasses.replace(design, truth="fixed", truth_number=number)
+    for other in (
+        dataclasses.replace(design, rows=5000),
+        fixed,
+        dataclasses.replace(fixed, rows=77),
+    ):
+        same = generator.draw_truth(other, seed, number)
+        assert same.intercept == truth.intercept
+        assert (same.mu == truth.mu).all()
+        assert (same.sigma == truth.sigma).all()
+    wide = generator.draw_truth(
+        dataclasses.replace(design, intercept_sd=spread), seed, number
+    )
+    assert (wide.mu == truth.mu).all()
+    assert wide.intercept / spread == pytest.approx(truth.intercept / 5.0)
+    for change in (
+        {"mu_mean": 0.5},
+        {"mu_sd": 1.0},
+        {"log_sigma_mean": 1.0},
+        {"log_sigma_sd": 2.0},
+        {"levels": Levels.of([1, 5, 3])},
+    ):
+        moved = generator.draw_truth(
+            dataclasses.replace(design, **change), seed, number
+        )
+        assert moved.intercept != truth.intercept
+    next_one = generator.draw_truth(
+        dataclasses.replace(fixed, truth_number=number + 1), seed, 0
+    )
+    assert next_one.intercept != truth.intercept
+    assert (
+        next_one.intercept == generator.draw_truth(design, seed, number + 1).intercept
+    )
+
+
+def test_designs_of_the_same_truth_have_rows_of_their_own():
+    drawn = Design(Levels.of([1, 3]), 100)
+    designs = [
+        drawn,
+        dataclasses.replace(drawn, truth="fixed"),
+        dataclasses.replace(drawn, truth="fixed", truth_number=1),
+        dataclasses.replace(drawn, intercept_sd=1.0),
+    ]
+    truth = generator.draw_truth(drawn, 1, 0)
+    first = {generator.draw_rows(design, truth, 1, 0).value[0] for design in designs}
+    assert len(first) == len(designs)
+
+
+def test_given_means_are_centred_into_the_intercept():
+    given_ = (((0.0, 5.0),), ((0.0, 1.0), (0.0, 1.0), (0.0, 1.0), (4.0, 2.0)))
+    design = Design(
+        Levels.of([1, 4]), 10, truth="fixed", coefficients=given_, name="cc_02"
+    )
+    truth = generator.draw_truth(design, 1, 7)
+    assert truth.intercept == 1.0
+    assert truth.mu.tolist() == [0.0, -1.0, -1.0, -1.0, 3.0]
+    assert truth.sigma.tolist() == [5.0, 1.0, 1.0, 1.0, 2.0]
+
+
+def test_truths_that_are_equal_differ_by_nothing():
+    """However they are given, or drawn from a prior without a spread."""
+    means = (0.1, 0.2, 0.3)
+    given_ = (((0.0, 1.0),), tuple((mean + 1e6, 0.3) for mean in means))
+    levels = Levels.of([1, 3])
+    given_truth = Design(levels, 10, truth="fixed", coefficients=given_, name="d")
+    equal = Design(levels, 10, mu_mean=0.1, mu_sd=0.0, log_sigma_sd=0.0)
+    names = estimands.index(levels)
+    contrasts = names.where("variance_contrast")
+    for design in (given_truth, equal):
+        truth = generator.draw_truth(design, 1, 0)
+        bound = np.ones(len(names.parameter))
+        table = data_sets.truth_table(levels, truth, bound, "d", 0)
+        values = table["truth"].to_numpy()
+        assert (values[names.where("mu")] == truth.mu).all()
+        assert not values[contrasts].any()
+        assert truth.mu[2] == 0
+        assert (truth.mu[1] == 0) == (design is equal)
+
+
+def test_drawn_scales_are_those_of_the_design():
+    design = Design(
+        Levels.of([1, 2000]), 1, mu_sd=3.0, log_sigma_mean=-1.0, log_sigma_sd=0.5
+    )
+    truth = generator.draw_truth(design, 3, 0)
+    assert stats.kstest(truth.mu[1:] / 3.0, "norm").pvalue > 1e-4
+    assert stats.kstest((np.log(truth.sigma) + 1.0) / 0.5, "norm").pvalue > 1e-4
+
+
+def test_rows_are_sums_of_what_contributors_add():
+    """Each cell's values are normal with the summed mean and variance."""
+    design = Design(Levels.of([2, 3]), 200_000)
+    truth = generator.draw_truth(design, 5, 0)
+    rows = generator.draw_rows(design, truth, 5, 0)
+    cells = collapse(rows)
+    assert len(cells.n) == 6
+    assert stats.chisquare(cells.n).pvalue > 1e-4
+    mean = truth.intercept + truth.mu[cells.members].sum(axis=1)
+    variance = (truth.sigma[cells.members] ** 2).sum(axis=1)
+    z = (cells.mean - mean) / np.sqrt(variance / cells.n)
+    assert np.abs(z).max() < 4.5
+    chi = cells.sum_of_squares / variance
+    assert stats.chi2.cdf(chi, cells.n - 1) == pytest.approx(0.5, abs=0.4999)
+    standard = (rows.value - truth.intercept) / 1.0
+    picked = np.stack(rows.contributors, axis=1) + rows.levels.offsets
+    standard -= truth.mu[picked].sum(axis=1)
+    standard /= np.sqrt((truth.sigma[picked] ** 2).sum(axis=1))
+    assert stats.kstest(standard, "norm").pvalue > 1e-4
+
+
+def test_blocks_follow_each_other_into_the_same_rows():
+    design = Design(Levels.of([1, 3]), 2 * generator.BLOCK + 17)
+    truth = generator.draw_truth(design, 1, 0)
+    blocks = list(generator.draw_blocks(design, truth, 1, 0))
+    assert [len(block.value) for block in blocks] == [generator.BLOCK] * 2 + [17]
+    shorter = dataclasses.replace(design, rows=generator.BLOCK)
+    assert len(generator.draw_rows(shorter, truth, 1, 0).value) == generator.BLOCK
+    whole = generator.draw_rows(design, truth, 1, 0)
+    assert (whole.value[generator.BLOCK : 2 * generator.BLOCK] == blocks[1].value).all()
+    assert not (blocks[0].value == blocks[1].value).any()
+
+
+def test_zero_sigma_contributes_its_mean_alone():
+    design = Design(Levels.of([1, 2]), 50)
+    truth = Truth(2.0, np.array([0.0, 1.0, -1.0]), np.zeros(3))
+    rows = generator.draw_rows(design, truth, 0, 0)
+    assert (rows.value == np.where(rows.contributors[1] == 0, 3.0, 1.0)).all()
+
+
+@settings(deadline=None)
+@given(some_data, st.integers(1, 40), st.integers(2, 5))
+def test_cells_of_blocks_are_those_of_all_rows(rows, length, parts):
+    def blocks():
+        for start in range(0, len(rows.value), length):
+            part = slice(start, start + length)
+            yield Rows(
+                rows.levels,
+                rows.value[part],
+                tuple(column[part] for column in rows.contributors),
+            )
+
+    whole = collapse(rows)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cells_module, "PARTS", parts)
+        merged = collapse_blocks(blocks())
+    assert (merged.contributors == whole.contributors).all()
+    assert (merged.n == whole.n).all()
+    scale = np.abs(rows.value).max() + 1e-300
+    rounding = 8 * np.finfo(float).eps * scale
+    assert merged.mean == pytest.approx(whole.mean, abs=rounding)
+    # A mean that is rounded moves each deviation from it.
+    spread = rows.value.std() + rounding
+    assert merged.sum_of_squares == pytest.approx(
+        whole.sum_of_squares, rel=1e-9, abs=rounding * spread * len(rows.value)
+    )
+
+
+def test_a_large_table_needs_the_memory_of_a_block():
+    """Ten million rows, whose values alone are 80 MB, pass through a few."""
+    design = Design(Levels.of([1, 3, 5]), 10_000_000)
+    truth = generator.draw_truth(design, 1, 0)
+    tracemalloc.start()
+    cells = collapse_blocks(generator.draw_blocks(design, truth, 1, 0))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert cells.n.sum() == design.rows
+    assert peak < 16e6
+    # Five standard errors: the cells are those of this truth.
+    mean = truth.intercept + truth.mu[cells.members].sum(axis=1)
+    v = (truth.sigma[cells.members] ** 2).sum(axis=1)
+    assert (np.abs(cells.mean - mean) < 5 * np.sqrt(v / cells.n)).all()

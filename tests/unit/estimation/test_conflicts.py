@@ -1,0 +1,117 @@
+"""Priors that data contradict are told, and no others."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+import fit
+import simulate as simulate_script
+from summands import estimators
+from summands.data import generator
+from summands.data.design import Design
+from summands.estimation import conflicts
+from summands.files import job
+from summands.model.cells import collapse
+from summands.model.levels import Levels
+from summands.model.rows import Rows
+
+DRAWN = {
+    "small": Design(Levels.of([1, 2]), 6),
+    "plain": Design(Levels.of([1, 3, 5]), 100),
+    "a baseline of several": Design(Levels.of([2, 2]), 60, intercept_sd=0.0),
+    "hardly any spread": Design(
+        Levels.of([1, 4]), 40, mu_sd=0.01, log_sigma_sd=0.01, intercept_sd=0.01
+    ),
+    "wide": Design(
+        Levels.of([2, 5]), 30, mu_sd=30.0, log_sigma_sd=2.5, log_sigma_mean=-3.0
+    ),
+    "many contributors": Design(Levels.of([1, 24, 6]), 100, mu_sd=5.0),
+}
+
+
+def data_of(design, replicate=0, shift=0.0, scale=1.0):
+    truth = generator.draw_truth(design, 1, replicate)
+    rows = generator.draw_rows(design, truth, 1, replicate)
+    return collapse(replace(rows, value=(rows.value + shift) * scale))
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_designs_are_at_peace_with_their_own_data(name):
+    told = [conflicts.find(DRAWN[name], data_of(DRAWN[name], r)) for r in range(200)]
+    assert sum(text is not None for text in told) <= 2, set(told)
+
+
+def of(text):
+    return [part.split(":")[0] for part in (text or "").split("; ") if part]
+
+
+@pytest.mark.parametrize("rows", [60, 2000])
+def test_each_prior_can_be_contradicted(rows):
+    design = Design(Levels.of([1, 3, 4]), rows, log_sigma_sd=0.5)
+    assert of(conflicts.find(design, data_of(design, shift=500.0))) == ["intercept"]
+    assert of(conflicts.find(design, data_of(design, scale=1e3)))[-1] == "sigma"
+    assert of(conflicts.find(design, data_of(design, scale=1e-4))) == ["sigma"]
+    apart = replace(design, levels=Levels.of([1, 4]), mu_sd=50.0)
+    assert conflicts.find(apart, data_of(apart)) is None
+    narrow = replace(apart, mu_sd=0.5)
+    assert of(conflicts.find(narrow, data_of(apart))) == ["mu"]
+
+
+def test_only_stated_priors_are_in_conflict_whatever_the_units():
+    content = {"levels": [1, 3], "rows": 200, "truth": "fixed"}
+    content["coefficients"] = [[[0, 1]], [[0, 1], [50, 2], [1, 0]]]
+    design = Design.from_content(content)
+    for move in ({}, {"shift": 1e6}, {"scale": 1e-6}, {"shift": -1e6, "scale": 1e6}):
+        assert conflicts.find(design, data_of(design, **move)) is None
+    for stated, shift, parameter in (
+        ({"intercept_sd": 5.0, "intercept_mean": 0.0}, 500.0, "intercept"),
+        ({"intercept_mean": 0.0}, 1e4, "intercept"),
+        ({"mu_sd": 1.0}, 0.0, "mu"),
+        ({"log_sigma_mean": 12.0}, 0.0, "sigma"),
+    ):
+        given = replace(design, **stated)
+        assert of(conflicts.find(given, data_of(given, shift=shift))) == [parameter]
+
+
+def test_few_rows_prove_nothing():
+    """One row a cell, or none but one: no residuals, and no variance of any mean."""
+    design = Design(Levels.of([1, 3]), 3, mu_sd=1e-3, intercept_sd=1e-3)
+    contributors = (np.zeros(3, int), np.arange(3))
+    rows = Rows(design.levels, np.array([-7.0, 1.0, 9.0]), contributors)
+    assert conflicts.find(design, collapse(rows)) is None
+    alone = Rows(design.levels, np.array([3.0]), (np.zeros(1, int), np.zeros(1, int)))
+    assert conflicts.find(design, collapse(alone)) is None
+
+
+@pytest.mark.parametrize("name", ["nutpie", "least_squares"])
+def test_a_conflict_is_a_line_and_a_column_of_estimators_with_priors(
+    name, tmp_path, monkeypatch
+):
+    content = {"levels": [1, 2], "rows": 30, "truth": "fixed"}
+    content["coefficients"] = [[[500, 1]], [[0, 1], [1, 2]]]
+    designs = {
+        "free": Design.from_content(content, "free"),
+        "clash": Design.from_content(
+            content | {"intercept_sd": 5.0, "intercept_mean": 0.0}, "clash"
+        ),
+    }
+    data = {key: str(tmp_path / f"{key}.parquet") for key in ("truth", "rows", "cells")}
+    made = {key: str(tmp_path / f"{key}.parquet") for key in ("fits", "estimates")}
+    simulate_script.main(designs, range(3), 1, data)
+    lines = []
+    monkeypatch.setattr(job, "warn", lines.append)
+    options = {
+        key: rule["default"] for key, rule in estimators.load(name).OPTIONS.items()
+    }
+    if name == "nutpie":
+        options |= {"draws": 50, "escalations": 0}
+    inputs = {"data": data["cells"], "truth": data["truth"]}
+    fit.main(designs, range(3), 1, name, options, inputs, made)
+    table = pq.read_table(made["fits"]).to_pylist()
+    told = {(row["design"], of(row["prior_conflict"]) != []) for row in table}
+    assert told == {("free", False), ("clash", name == "nutpie")}
+    assert [line.split(":")[0] for line in lines] == ["clash"] * (name == "nutpie")
+    for row in table:
+        assert (row["criterion"] is None) == row["converged"]
