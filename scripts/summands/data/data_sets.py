@@ -139,9 +139,7 @@ def truth_table(
         Its id.
     replicate : int
     """
-    values = estimands.evaluate(levels, truth.intercept, truth.mu, truth.sigma)
-    contrasts = estimands.index(levels).where("variance_contrast")
-    values[contrasts] = levels.contrasts(truth.sigma**2)
+    values = estimands.evaluate_truth(levels, truth.intercept, truth.mu, truth.sigma)
     return pa.table(
         _whose(design, replicate, len(values))
         | names_columns(levels)

@@ -9,6 +9,7 @@ from scipy import special
 from summands.data.design import Design
 from summands.model import information
 from summands.model.cells import Cells, collapse
+from summands.model.indicators import gram, sums
 from summands.model.problem import Problem
 from summands.model.rows import Rows
 from summands.model.units import Units
@@ -80,10 +81,10 @@ def find(design: Design, data: Rows | Cells) -> str | None:
 def _of_means(cells: Cells, units: Units, mu_sd: float, of_mean: float) -> list[str]:
     """Say which contributor's mean is farthest out, if one is too far."""
     levels, members, k = cells.levels, cells.members, cells.levels.contributors
-    rows = information.sums(members, cells.n.astype(float), k)
-    mean = information.sums(members, cells.n * cells.mean, k) / np.maximum(rows, 1.0)
+    rows = sums(members, cells.n.astype(float), k)
+    mean = sums(members, cells.n * cells.mean, k) / np.maximum(rows, 1.0)
     squares = cells.sum_of_squares + cells.n * cells.mean**2
-    variance = information.sums(members, squares, k) / np.maximum(rows, 1.0) - mean**2
+    variance = sums(members, squares, k) / np.maximum(rows, 1.0) - mean**2
     share = rows / rows[levels.level == 0].sum()
     spread = 1.0 - 2.0 * share + np.add.reduceat(share**2, levels.offsets)[levels.level]
     freedom = np.maximum(rows - 1.0, 0.0)
@@ -107,16 +108,16 @@ def _of_means(cells: Cells, units: Units, mu_sd: float, of_mean: float) -> list[
 
 def _of_noise(cells: Cells, units: Units, problem: Problem) -> list[str]:
     n = cells.n.astype(float)
-    basis, null = information.row_space(cells)
-    freedom = n.sum() - basis.shape[1]
+    null = cells.null_space
+    freedom = n.sum() - (len(null) - null.shape[1])
     if freedom < 1.0:
         return []
     members, k = cells.members, cells.levels.contributors
     try:
-        bread = information.inverse(information.gram(members, n, k), null)
+        bread = information.inverse(gram(members, n, k), null)
     except np.linalg.LinAlgError:
         return []  # counts so far apart that floats have no residuals
-    means = bread @ information.sums(members, n * cells.mean, k)
+    means = bread @ sums(members, n * cells.mean, k)
     residual = cells.mean - means[members].sum(axis=1)
     squares = float((cells.sum_of_squares + n * residual**2).sum())
     if not squares > 0:

@@ -174,7 +174,7 @@ def _bound_sigma(fitted: Fit, cells: Cells) -> None:
 
 def _bring_back(fitted: Fit, units: Units, levels: Levels) -> None:
     """Express a fit in standard units in those of the data."""
-    origin, scale = units.of_quantities(levels)
+    origin, scale = estimands.in_units(levels, units)
     for name in ("sd", "set_lower", "set_upper"):
         setattr(fitted, name, scale * getattr(fitted, name))
     for name in ("estimate", "lower_50", "upper_50", "lower_95", "upper_95"):

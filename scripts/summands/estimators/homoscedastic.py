@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from summands.estimation.results import Point
 from summands.model import estimands, information
 from summands.model.cells import Cells
+from summands.model.indicators import gram, sums
 from summands.model.problem import Problem
 
 READS = "cells"
@@ -63,10 +64,10 @@ class Profile:
         n = cells.n.astype(float)
         k = levels.contributors
         self.rows = n.sum()
-        everything = information.gram(cells.members, n, k)
+        everything = gram(cells.members, n, k)
         self.gram = everything[np.ix_(self.chosen, self.chosen)]
         self.counts = np.diag(everything)[self.chosen]
-        self.sums = information.sums(cells.members, n * cells.mean, k)[self.chosen]
+        self.sums = sums(cells.members, n * cells.mean, k)[self.chosen]
         self.total = float((n * cells.mean).sum())
         self.squares = float((cells.sum_of_squares + n * cells.mean**2).sum())
 
@@ -303,12 +304,12 @@ def _least_squares_errors(cells: Cells, residual: float) -> Array:
     NaN where a quantity is not identified, or the rows leave no residuals.
     """
     levels = cells.levels
-    basis, null = information.row_space(cells)
+    null = cells.null_space
     ones = np.ones(len(cells.n))
     covariance = residual * information.inverse(information.of_means(cells, ones), null)
     none = np.full(levels.contributors, np.nan)
     _, sd = estimands.linear(levels, none, covariance, none, None)
-    lost = ~information.identified(cells) | (cells.n.sum() <= basis.shape[1])
+    lost = ~information.identified(cells) | (cells.n.sum() <= len(null) - null.shape[1])
     sd[lost & ~estimands.constant(levels)] = np.nan
     return sd
 

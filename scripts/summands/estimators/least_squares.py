@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from summands.estimation.results import Point
 from summands.model import estimands, information
 from summands.model.cells import Cells
+from summands.model.indicators import gram, sums
 from summands.model.problem import Problem
 
 READS = "cells"
@@ -71,23 +72,22 @@ def estimate(
     levels = cells.levels
     members, k = cells.members, levels.contributors
     n = cells.n.astype(float)
-    basis, null = information.row_space(cells)
-    if n.sum() <= basis.shape[1]:
-        raise ValueError(
-            f"{cells.n.sum()} rows leave no residuals after {basis.shape[1]} means"
-        )
-    bread = information.inverse(information.gram(members, n, k), null)
+    null = cells.null_space
+    rank = k - null.shape[1]
+    if n.sum() <= rank:
+        raise ValueError(f"{cells.n.sum()} rows leave no residuals after {rank} means")
+    bread = information.inverse(gram(members, n, k), null)
     # Around their mean, so that values far from zero keep their digits.
     origin = np.average(cells.mean, weights=n)
-    means = bread @ information.sums(members, n * (cells.mean - origin), k)
+    means = bread @ sums(members, n * (cells.mean - origin), k)
     residual = cells.mean - origin - means[members].sum(axis=1)
     squares = cells.sum_of_squares + n * residual**2
     means += origin / levels.count
-    squares *= n.sum() / (n.sum() - basis.shape[1])
-    variances = bread @ information.sums(members, squares, k)
-    of_means = bread @ information.gram(members, squares, k) @ bread
+    squares *= n.sum() / (n.sum() - rank)
+    variances = bread @ sums(members, squares, k)
+    of_means = bread @ gram(members, squares, k) @ bread
     v = variances[members].sum(axis=1)
-    of_variances = bread @ information.gram(members, 2.0 * n * v**2, k) @ bread
+    of_variances = bread @ gram(members, 2.0 * n * v**2, k) @ bread
     estimate, sd = estimands.linear(levels, means, of_means, variances, of_variances)
     lost = ~information.identified(cells)
     estimate[lost] = sd[lost] = np.nan

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from summands.estimation.results import Point
 from summands.model import estimands, information
 from summands.model.cells import Cells
+from summands.model.indicators import sums
 from summands.model.problem import Problem
 
 READS = "cells"
@@ -100,14 +101,14 @@ def estimate(
     levels = cells.levels
     members, k = cells.members, levels.contributors
     n = cells.n.astype(float)
-    _, null = information.row_space(cells)
+    null = cells.null_space
     # Around their mean, so that values far from zero keep their digits.
     origin = np.average(cells.mean, weights=n)
 
     def regress(v: Array) -> tuple[Array, Array]:
         """Means, and mean squared residuals of cells, given the cells' variances."""
         covariance = information.inverse(information.of_means(cells, v), null)
-        means = covariance @ information.sums(members, n / v * (cells.mean - origin), k)
+        means = covariance @ sums(members, n / v * (cells.mean - origin), k)
         residual = cells.mean - origin - means[members].sum(axis=1)
         return means, cells.sum_of_squares / n + residual**2
 
@@ -128,10 +129,10 @@ def estimate(
         means, squares = regress(v)
         target = _nonnegative(
             information.of_variances(cells, v),
-            information.sums(members, 0.5 * n * squares / v**2, k),
+            sums(members, 0.5 * n * squares / v**2, k),
         )
         direction = target - variances
-        score = information.sums(members, 0.5 * n * (squares - v) / v**2, k)
+        score = sums(members, 0.5 * n * (squares - v) / v**2, k)
         gain = float(score @ direction)
         if gain <= options["tol"]:
             converged = True

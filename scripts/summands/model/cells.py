@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from summands.model import indicators
 from summands.model.levels import Levels
 from summands.model.rows import Rows
 
@@ -32,6 +34,9 @@ class Cells:
         Mean of their values.
     sum_of_squares : ndarray, shape (C,)
         Sum of squared deviations from that mean.
+    known_null_space : ndarray, optional
+        `null_space`, where somebody has computed it: it depends on which cells occur
+        alone, and takes longer than anything else that is asked of them.
     """
 
     levels: Levels
@@ -39,11 +44,22 @@ class Cells:
     n: NDArray[np.int64]
     mean: NDArray[np.float64]
     sum_of_squares: NDArray[np.float64]
+    known_null_space: NDArray[np.float64] | None = None
 
     @property
     def members(self) -> NDArray[np.int64]:
         """Flat index of the cell's contributor at each level, shape (C, J)."""
         return self.contributors + self.levels.offsets
+
+    @cached_property
+    def null_space(self) -> NDArray[np.float64]:
+        """Basis of what the cells cannot tell, shape (K, K - r).
+
+        See `summands.model.indicators.null_space`.
+        """
+        if self.known_null_space is not None:
+            return self.known_null_space
+        return indicators.null_space(self.members, self.levels.contributors)
 
     @property
     def indicators(self) -> NDArray[np.float64]:

@@ -1,28 +1,229 @@
 """The quantities that are estimated, in the one order that all tables use.
 
-For levels with K contributors there are P = 3 K + 2 of them: the intercept, mu of each
-contributor, sigma of each, ``variance_contrast`` of each (sigma**2 less its mean over
-the level) and ``total_variance`` (the sum over levels of the mean of sigma**2).
+`BLOCKS` is that list. The index, the tables, the bounds, the units and the priors'
+spreads derive from it: a new quantity is a new block.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from statistics import NormalDist
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from summands.model.levels import Levels
+from summands.model.problem import Problem
+from summands.model.units import Units
 
-PARAMETERS = ("intercept", "mu", "sigma", "variance_contrast", "total_variance")
+Array = NDArray[np.float64]
 
 # Upper end of the central 95 % of a standard normal distribution.
 NORMAL_95 = NormalDist().inv_cdf(0.975)
 
 # Draws that tell the width of a distribution to about 1 %.
 PRIOR_DRAWS = 50_000
+
+
+@dataclass(frozen=True)
+class Coefficients:
+    """What quantities are functions of, once or for many draws.
+
+    Parameters
+    ----------
+    levels : Levels
+    intercept : ndarray, shape (...)
+    mu, sigma : ndarray, shape (..., K)
+    centre : callable
+        Takes the level's mean off each contributor, shape (..., K).
+    """
+
+    levels: Levels
+    intercept: Array
+    mu: Array
+    sigma: Array
+    centre: Callable[[Array], Array]
+
+
+@dataclass(frozen=True)
+class Block:
+    """A kind of quantity: one in all, or one a contributor.
+
+    Parameters
+    ----------
+    name : str
+        The parameter's name in tables.
+    meaning : str
+    symbol : str
+        What figures call it.
+    of : {"all", "contributor"}
+        What there is one of.
+    evaluate : callable
+        Its values, shape (..., size), from `Coefficients`.
+    linear_in : {"means", "variances"}
+        The contributors' uncentred means or variances.
+    weights : callable
+        The linear form in those, shape (size, K), from `Levels`; for sigma that of its
+        square.
+    prior_spread : callable
+        How far it spreads in the prior, shape (size,), from `Problem`; see
+        `prior_spread`.
+    power : int
+        Power of the unit of the values that it has.
+    located : bool
+        Whether it moves with the origin of the values.
+    zero_sum : bool
+        Whether it sums to zero over a level by definition.
+    positive : bool
+        Whether it is positive by definition.
+    root : bool
+        Whether it is the square root of its linear form.
+    identified : str
+        When the data alone determine it.
+    """
+
+    name: str
+    meaning: str
+    symbol: str
+    of: Literal["all", "contributor"]
+    evaluate: Callable[[Coefficients], Array]
+    linear_in: Literal["means", "variances"]
+    weights: Callable[[Levels], Array]
+    prior_spread: Callable[[Problem], Array]
+    power: int
+    identified: str
+    located: bool = False
+    zero_sum: bool = False
+    positive: bool = False
+    root: bool = False
+
+    def size(self, levels: Levels) -> int:
+        """How many there are."""
+        return 1 if self.of == "all" else levels.contributors
+
+
+def _average(levels: Levels) -> Array:
+    """Weights of the sum over levels of the mean over the level, shape (1, K)."""
+    return (1.0 / np.asarray(levels.sizes))[levels.level][None, :]
+
+
+def _contrast_spread(problem: Problem) -> Array:
+    """Compute the spread of mu: of m contributors, contrasts keep 1 - 1/m."""
+    levels = problem.levels
+    kept = np.sqrt(1.0 - 1.0 / np.asarray(levels.sizes))[levels.level]
+    return problem.mu_sd * kept
+
+
+def _no_spread(problem: Problem) -> Array:
+    return np.full(problem.levels.contributors, np.nan)
+
+
+def _log_sigma_width(problem: Problem) -> Array:
+    """Width of the central 95 % of log sigma."""
+    width = 2.0 * NORMAL_95 * problem.log_sigma_sd
+    return np.full(problem.levels.contributors, width)
+
+
+def _log_total_width(problem: Problem) -> Array:
+    """Width of the central 95 % of the logarithm of total_variance."""
+    sizes = tuple(sorted(problem.levels.sizes))
+    return np.array([_simulated_width(sizes, problem.log_sigma_sd)])
+
+
+@cache
+def _simulated_width(sizes: tuple[int, ...], log_sigma_sd: float) -> float:
+    """Compute that width by simulation.
+
+    Sums of log-normal numbers have no quantiles in closed form. With a seed of its own,
+    so that it is always the same.
+    """
+    rng = np.random.default_rng(0)
+    total = np.zeros(PRIOR_DRAWS)
+    for size in sizes:
+        for _ in range(size):
+            total += np.exp(2.0 * log_sigma_sd * rng.normal(size=PRIOR_DRAWS)) / size
+    lower, upper = np.quantile(np.log(total), [0.025, 0.975])
+    return float(upper - lower)
+
+
+WHERE_LEVELS_MEET = "where contributors meet those of other levels in enough rows"
+
+BLOCKS = (
+    Block(
+        name="intercept",
+        meaning="mean of a row that picks contributors at random",
+        symbol="intercept",
+        of="all",
+        evaluate=lambda given: given.intercept[..., None],
+        linear_in="means",
+        weights=_average,
+        prior_spread=lambda problem: np.array([problem.intercept_sd]),
+        power=1,
+        located=True,
+        identified=WHERE_LEVELS_MEET,
+    ),
+    Block(
+        name="mu",
+        meaning="what a contributor adds on average, less the mean over its level",
+        symbol="mu",
+        of="contributor",
+        evaluate=lambda given: given.mu,
+        linear_in="means",
+        weights=lambda levels: levels.centring,
+        prior_spread=_contrast_spread,
+        power=1,
+        zero_sum=True,
+        identified=WHERE_LEVELS_MEET,
+    ),
+    Block(
+        name="sigma",
+        meaning="standard deviation of what a contributor adds",
+        symbol="sigma",
+        of="contributor",
+        evaluate=lambda given: given.sigma,
+        linear_in="variances",
+        weights=lambda levels: np.eye(levels.contributors),
+        prior_spread=_log_sigma_width,
+        power=1,
+        positive=True,
+        root=True,
+        identified="where there is but one level",
+    ),
+    Block(
+        name="variance_contrast",
+        meaning="sigma² less its mean over the level",
+        symbol="variance contrast",
+        of="contributor",
+        evaluate=lambda given: given.centre(given.sigma**2),
+        linear_in="variances",
+        weights=lambda levels: levels.centring,
+        prior_spread=_no_spread,
+        power=2,
+        zero_sum=True,
+        identified=WHERE_LEVELS_MEET,
+    ),
+    Block(
+        name="total_variance",
+        meaning="sum over levels of the mean of sigma²",
+        symbol="total variance",
+        of="all",
+        evaluate=lambda given: given.levels.level_means(given.sigma**2).sum(
+            axis=-1, keepdims=True
+        ),
+        linear_in="variances",
+        weights=_average,
+        prior_spread=_log_total_width,
+        power=2,
+        positive=True,
+        identified=WHERE_LEVELS_MEET,
+    ),
+)
+
+PARAMETERS = tuple(block.name for block in BLOCKS)
+BY_NAME = {block.name: block for block in BLOCKS}
 
 
 @dataclass(frozen=True)
@@ -48,21 +249,27 @@ class Index:
 
 def index(levels: Levels) -> Index:
     """Names of the quantities of these levels."""
-    k = levels.contributors
     none = np.array([-1])
+    places = {"all": (none, none), "contributor": (levels.level, levels.contributor)}
     return Index(
-        np.repeat(PARAMETERS, [1, k, k, k, 1]),
-        np.concatenate([none, *[levels.level] * 3, none]),
-        np.concatenate([none, *[levels.contributor] * 3, none]),
+        np.repeat(PARAMETERS, [block.size(levels) for block in BLOCKS]),
+        np.concatenate([places[block.of][0] for block in BLOCKS]),
+        np.concatenate([places[block.of][1] for block in BLOCKS]),
     )
+
+
+def each[Value](levels: Levels, of_block: Callable[[Block], Value]) -> NDArray[Any]:
+    """Repeat something that blocks have for each of their quantities, shape (P,)."""
+    sizes = [block.size(levels) for block in BLOCKS]
+    return np.repeat(np.array([of_block(block) for block in BLOCKS]), sizes)
 
 
 def evaluate(
     levels: Levels,
-    intercept: NDArray[np.float64] | float,
-    mu: NDArray[np.float64],
-    sigma: NDArray[np.float64],
-) -> NDArray[np.float64]:
+    intercept: Array | float,
+    mu: Array,
+    sigma: Array,
+) -> Array:
     """Compute every quantity from the coefficients.
 
     Parameters
@@ -76,93 +283,76 @@ def evaluate(
     ndarray, shape (..., P)
         In the order of `index`.
     """
-    variance = sigma**2
-    return np.concatenate(
-        [
-            np.asarray(intercept)[..., None],
-            mu,
-            sigma,
-            levels.centre(variance),
-            levels.level_means(variance).sum(axis=-1, keepdims=True),
-        ],
-        axis=-1,
+    return _evaluate(
+        Coefficients(levels, np.asarray(intercept), mu, sigma, levels.centre)
+    )
+
+
+def evaluate_truth(levels: Levels, intercept: float, mu: Array, sigma: Array) -> Array:
+    """Compute every quantity of true coefficients, shape (P,).
+
+    As `evaluate`, but contrasts that are only rounding are 0 (`Levels.contrasts`).
+    """
+    return _evaluate(
+        Coefficients(levels, np.asarray(intercept), mu, sigma, levels.contrasts)
+    )
+
+
+def _evaluate(given: Coefficients) -> Array:
+    return np.concatenate([block.evaluate(given) for block in BLOCKS], axis=-1)
+
+
+def in_units(levels: Levels, units: Units) -> tuple[Array, Array]:
+    """Origin and scale of each quantity, whose value is scale * standard + origin.
+
+    Returns
+    -------
+    origin, scale : ndarray, shape (P,)
+        Only the intercept has an origin; variances have the squared scale.
+    """
+    located = each(levels, lambda block: block.located)
+    power = each(levels, lambda block: block.power)
+    return (
+        np.where(located, units.origin, 0.0),
+        np.where(power == 2, units.scale**2, units.scale),
     )
 
 
 def constant(levels: Levels) -> NDArray[np.bool_]:
     """Mark quantities that the sum-to-zero constraint alone sets to 0, shape (P,).
 
-    These are mu and variance_contrast of a level with a single contributor.
+    These are contrasts of a level with a single contributor.
     """
-    names = index(levels)
-    alone = np.concatenate([np.asarray(levels.sizes) == 1, [False]])[names.level]
-    return alone & (names.where("mu") | names.where("variance_contrast"))
+    alone = np.concatenate([np.asarray(levels.sizes) == 1, [False]])
+    return alone[index(levels).level] & each(levels, lambda block: block.zero_sum)
 
 
-def weights(levels: Levels) -> NDArray[np.float64]:
+def weights(levels: Levels) -> Array:
     """Write each quantity as a linear function of the contributors, shape (P, K).
 
     Intercept and mu are linear in the uncentred means, variance_contrast and
     total_variance in the variances; sigma is a function of its own variance.
     """
-    average = (1.0 / np.asarray(levels.sizes))[levels.level][None, :]
-    identity = np.eye(levels.contributors)
-    return np.concatenate(
-        [average, levels.centring, identity, levels.centring, average]
-    )
+    return np.concatenate([block.weights(levels) for block in BLOCKS])
 
 
-def prior_spread(
-    levels: Levels, intercept_sd: float, mu_sd: float, log_sigma_sd: float
-) -> NDArray[np.float64]:
+def prior_spread(problem: Problem) -> Array:
     """Compute how far every quantity spreads in the prior, shape (P,).
 
-    The standard deviation of intercept and mu, of which contrasts of m contributors
-    keep 1 - 1/m of the variance. The width of the central 95 % of the logarithm of
-    sigma and total_variance, as variances of log-normal numbers are those of their
-    tails. NaN for variance_contrast, which has neither.
-
-    Parameters
-    ----------
-    levels : Levels
-    intercept_sd, mu_sd, log_sigma_sd : float
-        See `summands.data.design.Design`.
+    The standard deviation of intercept and mu. The width of the central 95 % of the
+    logarithm of sigma and total_variance, as variances of log-normal numbers are those
+    of their tails. NaN for variance_contrast, which has neither.
     """
-    kept = np.sqrt(1.0 - 1.0 / np.asarray(levels.sizes))[levels.level]
-    return np.concatenate(
-        [
-            [intercept_sd],
-            mu_sd * kept,
-            np.full(levels.contributors, 2.0 * NORMAL_95 * log_sigma_sd),
-            np.full(levels.contributors, np.nan),
-            [_log_total_width(tuple(sorted(levels.sizes)), log_sigma_sd)],
-        ]
-    )
-
-
-@cache
-def _log_total_width(sizes: tuple[int, ...], log_sigma_sd: float) -> float:
-    """Width of the central 95 % of the logarithm of total_variance in the prior.
-
-    By simulation: sums of log-normal numbers have no quantiles in closed form. That of
-    a seed of its own, so that it is always the same.
-    """
-    rng = np.random.default_rng(0)
-    total = np.zeros(PRIOR_DRAWS)
-    for size in sizes:
-        for _ in range(size):
-            total += np.exp(2.0 * log_sigma_sd * rng.normal(size=PRIOR_DRAWS)) / size
-    lower, upper = np.quantile(np.log(total), [0.025, 0.975])
-    return float(upper - lower)
+    return np.concatenate([block.prior_spread(problem) for block in BLOCKS])
 
 
 def linear(
     levels: Levels,
-    means: NDArray[np.float64],
-    of_means: NDArray[np.float64] | None,
-    variances: NDArray[np.float64],
-    of_variances: NDArray[np.float64] | None,
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    means: Array,
+    of_means: Array | None,
+    variances: Array,
+    of_variances: Array | None,
+) -> tuple[Array, Array]:
     """Estimates and standard errors from those of the contributors.
 
     Parameters
@@ -179,11 +369,10 @@ def linear(
         sigma is the root of its variance, by the delta method with
         sd(sigma) = sd(sigma^2) / (2 sigma), and NaN where that is negative.
     """
-    names = index(levels)
     rows = weights(levels)
     estimate = np.empty(len(rows))
     sd = np.full(len(rows), np.nan)
-    of_mean = names.where("intercept") | names.where("mu")
+    of_mean = each(levels, lambda block: block.linear_in == "means")
     for chosen, values, covariance in (
         (of_mean, means, of_means),
         (~of_mean, variances, of_variances),
@@ -193,10 +382,10 @@ def linear(
         if covariance is not None:
             variance = np.einsum("pk,kl,pl->p", part, covariance, part)
             sd[chosen] = np.sqrt(np.maximum(variance, 0.0))
-    sigma = names.where("sigma")
+    root = each(levels, lambda block: block.root)
     with np.errstate(invalid="ignore", divide="ignore"):
-        estimate[sigma] = np.sqrt(estimate[sigma])
-        sd[sigma] /= 2.0 * estimate[sigma]
+        estimate[root] = np.sqrt(estimate[root])
+        sd[root] /= 2.0 * estimate[root]
     fixed = constant(levels)
     estimate[fixed & ~np.isnan(estimate)] = 0.0
     sd[fixed & ~np.isnan(sd)] = 0.0

@@ -18,26 +18,13 @@ from numpy.typing import NDArray
 
 from summands.model import estimands
 from summands.model.cells import Cells
+from summands.model.indicators import gram, sums
 from summands.model.levels import Levels
 
 Array = NDArray[np.float64]
 
 # Condition numbers beyond which results would have less than three digits left.
 SINGULAR = 1e13
-
-
-def gram(members: NDArray[np.int64], weight: Array, count: int) -> Array:
-    """Compute Z' diag(weight) Z, shape (K, K), from the members of the cells."""
-    pairs = members[:, :, None] * count + members[:, None, :]
-    of_pairs = np.broadcast_to(weight[:, None, None], pairs.shape)
-    total = np.bincount(pairs.ravel(), of_pairs.ravel(), count * count)
-    return total.reshape(count, count)
-
-
-def sums(members: NDArray[np.int64], weight: Array, count: int) -> Array:
-    """Compute Z' weight, shape (K,), from the members of the cells."""
-    of_members = np.broadcast_to(weight[:, None], members.shape)
-    return np.bincount(members.ravel(), of_members.ravel(), count)
 
 
 def of_means(cells: Cells, variance: Array) -> Array:
@@ -62,14 +49,6 @@ def of_variances(cells: Cells, variance: Array) -> Array:
     return gram(cells.members, weight, cells.levels.contributors)
 
 
-def row_space(cells: Cells) -> tuple[Array, Array]:
-    """Orthonormal bases of the row space of Z, shape (K, r), and of its complement."""
-    count = cells.levels.contributors
-    values, vectors = np.linalg.eigh(gram(cells.members, np.ones(len(cells.n)), count))
-    inside = values > 1e-10 * values[-1]
-    return vectors[:, inside], vectors[:, ~inside]
-
-
 def inverse(information: Array, null: Array) -> Array:
     """Generalised inverse of an information matrix, on the row space of Z.
 
@@ -80,7 +59,7 @@ def inverse(information: Array, null: Array) -> Array:
     ----------
     information : ndarray, shape (K, K)
     null : ndarray, shape (K, K - r)
-        Basis of the complement of the row space, see `row_space`.
+        Basis of the complement of the row space, see `Cells.null_space`.
 
     Returns
     -------
@@ -121,7 +100,7 @@ def identified(cells: Cells) -> NDArray[np.bool_]:
     ndarray of bool, shape (P,)
         In the order of `summands.model.estimands.index`.
     """
-    _, null = row_space(cells)
+    null = cells.null_space
     outside = np.abs(estimands.weights(cells.levels) @ null).max(axis=1, initial=0.0)
     return outside < 1e-6
 
@@ -149,7 +128,7 @@ def standard_errors(cells: Cells, variance: Array) -> Array:
     v = variance[cells.members].sum(axis=1)
     if not v.min() > 0:
         return np.full(len(estimands.index(levels).parameter), np.nan)
-    _, null = row_space(cells)
+    null = cells.null_space
 
     def bound(information: Array) -> Array | None:
         try:
@@ -203,7 +182,7 @@ def sigma_set(cells: Cells, contrasts: Array, total: float) -> tuple[Array, Arra
         return unknown, unknown
     floor = max(floor, 0.0)
     distance = contrasts - lowest[levels.level]
-    _, null = row_space(cells)
+    null = cells.null_space
     if levels.count == 1:
         lower = upper = distance + floor
     elif null.shape[1] == levels.count - 1:
@@ -257,7 +236,7 @@ def unidentified_means(cells: Cells) -> str:
     if not present.all():
         reasons.append(f"no rows of {_list(levels, ~present)}")
     # Contrasts between those that have rows: do they lie in the row space?
-    _, null = row_space(cells)
+    null = cells.null_space
     of_present = np.where(present, 1.0, 0.0)
     in_level = np.add.reduceat(of_present, levels.offsets)[levels.level]
     same = levels.level[:, None] == levels.level

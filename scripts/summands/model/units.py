@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from summands.model import estimands
 from summands.model.cells import Cells
-from summands.model.levels import Levels
 from summands.model.rows import Rows
 
 Array = NDArray[np.float64]
@@ -55,20 +53,6 @@ class Units:
                 data,
                 mean=(data.mean - self.origin) / self.scale,
                 sum_of_squares=data.sum_of_squares / self.scale**2,
+                known_null_space=data.null_space,
             )
         return replace(data, value=(data.value - self.origin) / self.scale)
-
-    def of_quantities(self, levels: Levels) -> tuple[Array, Array]:
-        """Origin and scale of each quantity of `summands.model.estimands.index`.
-
-        Returns
-        -------
-        origin, scale : ndarray, shape (P,)
-            Only the intercept has an origin; variances have the squared scale.
-        """
-        names = estimands.index(levels)
-        squared = names.where("variance_contrast") | names.where("total_variance")
-        return (
-            np.where(names.where("intercept"), self.origin, 0.0),
-            np.where(squared, self.scale**2, self.scale),
-        )

@@ -9,7 +9,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from summands.model.cells import Cells
-from summands.model.information import gram, sums
+from summands.model.indicators import gram, sums
 from summands.model.levels import Levels
 from summands.model.problem import Problem
 

@@ -278,32 +278,29 @@ def _samples(
     # Only drawn truths have a prior that is the same for all data sets.
     spread = np.full(len(constant), np.nan)
     if design.truth == "drawn":
-        prior = design.problem()
-        spread = estimands.prior_spread(
-            levels, prior.intercept_sd, prior.mu_sd, prior.log_sigma_sd
-        )
+        spread = estimands.prior_spread(design.problem())
     arrays = {
         name: estimates[name].to_numpy().reshape(fits.num_rows, -1) for name in COLUMNS
     }
     total = arrays["truth"][:, names.where("total_variance")][:, 0]
     converged = np.asarray(fits["converged"])
     posterior = estimates["rank_of"].null_count < estimates.num_rows
-    for parameter in estimands.PARAMETERS:
-        squared = parameter in ("variance_contrast", "total_variance")
-        scale = total if squared else np.sqrt(total)
-        for level in np.unique(names.level[names.where(parameter)]):
-            columns = names.where(parameter) & (names.level == level) & ~constant
+    for block in estimands.BLOCKS:
+        scale = total if block.power == 2 else np.sqrt(total)
+        of_block = names.where(block.name)
+        for level in np.unique(names.level[of_block]):
+            columns = of_block & (names.level == level) & ~constant
             if columns.any():
                 sample = {name: values[:, columns] for name, values in arrays.items()}
                 yield (
-                    (parameter, None if level < 0 else int(level)),
+                    (block.name, None if level < 0 else int(level)),
                     Sample(
                         **sample,
                         converged=converged,
                         scale=scale,
                         prior_spread=spread[columns],
-                        zero_sum=parameter in ("mu", "variance_contrast"),
-                        positive=parameter in ("sigma", "total_variance"),
+                        zero_sum=block.zero_sum,
+                        positive=block.positive,
                         posterior=posterior,
                     ),
                 )

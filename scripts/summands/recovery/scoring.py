@@ -61,7 +61,7 @@ def score(
     standard = fit.standard
     if standard is None:
         return Score(nothing, nothing, nothing)
-    origin, scale = standard.units.of_quantities(standard.cells.levels)
+    origin, scale = estimands.in_units(standard.cells.levels, standard.units)
     true = (truth - origin) / scale
     if isinstance(standard.result, Point):
         point = standard.result

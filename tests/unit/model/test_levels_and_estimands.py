@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from summands.model import estimands
 from summands.model.levels import Levels
+from summands.model.problem import Problem
 
 sizes = st.lists(st.integers(1, 6), min_size=1, max_size=5)
 
@@ -96,7 +97,7 @@ def test_the_spread_of_the_prior_is_that_of_its_draws():
         levels.centre(rng.normal(0, 0.7, (size, k))),
         rng.lognormal(-0.2, 0.3, (size, k)),
     )
-    found = estimands.prior_spread(levels, 2.0, 0.7, 0.3)
+    found = estimands.prior_spread(Problem(levels, 0.7, 0.0, 0.3, 2.0))
     names = estimands.index(levels)
     linear = names.where("intercept") | names.where("mu")
     assert found[linear] == pytest.approx(
@@ -107,7 +108,7 @@ def test_the_spread_of_the_prior_is_that_of_its_draws():
     assert found[positive] == pytest.approx(upper - lower, rel=0.02)
     assert np.isnan(found[names.where("variance_contrast")]).all()
     # One variance alone is log-normal.
-    alone = estimands.prior_spread(Levels.of([1]), 1.0, 1.0, 0.3)
+    alone = estimands.prior_spread(Problem(Levels.of([1]), 1.0, 0.0, 0.3, 1.0))
     assert alone[-1] == pytest.approx(2 * 3.92 * 0.3, rel=0.02)
 
 
