@@ -17,13 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import xarray as xr
 
-from summands import estimators
 from summands.data import data_sets, seeds
 from summands.data.design import Design
 from summands.estimation import conflicts, draws_file, fitting, tables
+from summands.estimators import Entry
 from summands.files import job, storage
-from summands.model.cells import Cells, collapse
-from summands.model.units import Units
+from summands.model.data_set import DataSet
 from summands.recovery import scoring
 from summands.study import batch
 
@@ -37,22 +36,22 @@ def main(
     designs: Mapping[str, Design],
     replicates: range,
     seed: int,
-    name: str,
-    options: Mapping[str, Any],
+    entry: Entry,
     inputs: Mapping[str, str],
     outputs: Mapping[str, str],
 ) -> None:
     """Write estimates and fits, and posteriors if they are kept."""
-    estimator = estimators.load(name)
+    name, estimator = entry.name, entry.module
     read: Any = {"cells": data_sets.read_cells, "rows": data_sets.read_rows}
     levels = {design_id: design.levels for design_id, design in designs.items()}
     observed = read[estimator.READS](inputs["data"], levels)
     truths = data_sets.read_truth(inputs["truth"])
+    null_spaces = data_sets.read_null_spaces(inputs["identification"])
     tabulated: dict[str, list[pa.Table]] = {"fits": [], "estimates": []}
     kept: dict[str, xr.DataTree] = {}
     for design_id, of_design in itertools.groupby(observed, key=itemgetter(0)):
         design = designs[design_id]
-        fitting.prepare(estimator.prepare, design.problem(), options, job.say)
+        fitting.prepare(estimator.prepare, design.problem(), entry.options, job.say)
         if not tabulated["fits"]:
             # What is imported stays: looking through it for garbage would take a
             # twentieth of the time of small fits.
@@ -66,16 +65,19 @@ def main(
                 f"{len(replicates)}) {name}",
             )
             say("started")
+            data_set = DataSet(data, null_spaces[design_id][position])
+            problem = design.problem(data_set.units, entry.priors)
             fit = fitting.fit(
                 estimator.estimate,
-                data,
-                design.problem(Units.of(data)),
-                options,
+                data_set,
+                problem,
+                entry.options,
                 seeds.integer_seed(seed, design, replicate, f"estimator/{name}"),
                 progress=say,
             )
             if getattr(estimator, "PRIORS", False):
-                fit.prior_conflict = conflicts.find(design, data)
+                stated = design.stated(entry.priors)
+                fit.prior_conflict = conflicts.find(stated, problem, data_set)
             say(str(fit))
             scores.append(
                 scoring.score(
@@ -86,7 +88,7 @@ def main(
             )
             if "posterior" in outputs:
                 draws.append(fit.draws)
-                cells.append(data if isinstance(data, Cells) else collapse(data))
+                cells.append(data_set.cells)
             fit.standard = None
             fits.append(fit)
         conflicting = {
@@ -143,8 +145,11 @@ if __name__ == "__main__":
     main(
         *batch.unit(snakemake),
         snakemake.params.seed,
-        snakemake.wildcards.estimator,
-        snakemake.params.options,
+        Entry(
+            snakemake.wildcards.estimator,
+            snakemake.params.method,
+            snakemake.params.options,
+        ),
         dict(snakemake.input.items()),
         dict(snakemake.output.items()),
     )

@@ -61,6 +61,9 @@ def main(
                 writers["truth"].write(
                     data_sets.truth_table(design.levels, truth, bound, name, replicate)
                 )
+                writers["identification"].write(
+                    data_sets.identification_table(collapsed, name, replicate)
+                )
                 writers["cells"].write(
                     data_sets.cells_table(collapsed, name, replicate, columns)
                 )

@@ -55,6 +55,7 @@ def main(
         estimator: tables.Pieces(units, of_estimator)
         for estimator, of_estimator in zip(checked.estimators, files, strict=True)
     }
+    priors = {name: entry.priors for name, entry in checked.estimators.items()}
     totals = summary.Totals()
     with ExitStack() as stack:
         writers = {
@@ -78,7 +79,7 @@ def main(
                 writers["calibration"].write(calibrated)
                 totals.add_fits(name, estimator, estimated, fitted)
                 totals.add_calibration(calibrated)
-            metrics = metrics_table.recovery(name, design, gathered)
+            metrics = metrics_table.recovery(name, design, gathered, priors)
             writers["recovery"].write(metrics)
             totals.add_metrics(design, metrics)
     designs = tables.designs(checked.designs, checked.replicates)

@@ -21,7 +21,7 @@ import tabulate
 from summands.data.design import Design
 from summands.estimation import tables as as_tables
 from summands.estimation.results import Fit
-from summands.estimators import nutpie
+from summands.estimators import Entry, nutpie
 from summands.files import storage
 from summands.model import estimands
 from summands.model.levels import Levels
@@ -64,18 +64,24 @@ def of_designs(count: int) -> study.Study:
 
 def draw_rows(folder: Path, rows: int) -> None:
     """Draw and collapse data sets, as a job does."""
-    files = {name: str(folder / f"{name}.parquet") for name in ("truth", "cells")}
+    kinds = ("truth", "cells", "identification")
+    files = {name: str(folder / f"{name}.parquet") for name in kinds}
     simulate.main({"d": of_rows(rows)}, range(DATA_SETS), 1, files)
 
 
 def sample(folder: Path, rows: int) -> None:
     """Sample their posteriors, as a job does."""
     options = {key: rule["default"] for key, rule in nutpie.OPTIONS.items()}
-    inputs = {"data": f"{folder}/cells.parquet", "truth": f"{folder}/truth.parquet"}
+    inputs = {
+        "data": f"{folder}/cells.parquet",
+        "identification": f"{folder}/identification.parquet",
+        "truth": f"{folder}/truth.parquet",
+    }
     outputs = {name: f"{folder}/{name}.parquet" for name in ("estimates", "fits")}
     outputs["posterior"] = f"{folder}/posterior.nc"
+    entry = Entry("nutpie", "nutpie", options)
     design = of_rows(rows)
-    fit.main({"d": design}, range(DATA_SETS), 1, "nutpie", options, inputs, outputs)
+    fit.main({"d": design}, range(DATA_SETS), 1, entry, inputs, outputs)
 
 
 def stand_in(folder: Path, count: int) -> None:

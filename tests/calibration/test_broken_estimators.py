@@ -15,14 +15,13 @@ import pytest
 
 from summands.data import generator, seeds
 from summands.data.design import Design
-from summands.estimation import fitting
-from summands.estimation.tables import estimates
+from summands.estimation import fitting, tables
 from summands.estimators import nutpie
 from summands.model import estimands
 from summands.model.cells import collapse
+from summands.model.data_set import DataSet
 from summands.model.levels import Levels
-from summands.model.problem import Problem
-from summands.recovery import calibration
+from summands.recovery import calibration, scoring
 
 REPLICATES = calibration.ENOUGH
 DESIGN = Design(Levels.of([1, 3]), 60)
@@ -77,16 +76,16 @@ def fit(arguments):
     values = estimands.evaluate(LEVELS, truth.intercept, truth.mu, truth.sigma)
     fitted = fitting.fit(
         estimate,
-        collapse(generator.draw_rows(DESIGN, truth, 23, replicate)),
-        Problem.of(DESIGN),
+        DataSet(collapse(generator.draw_rows(DESIGN, truth, 23, replicate))),
+        DESIGN.problem(),
         OPTIONS,
         replicate,
-        truth=values,
-        tie_breaker=seeds.generator(23, DESIGN, replicate, "rank"),
         progress=str,
     )
-    fitted.draws = None
-    return fitted, values
+    tie_breaker = seeds.generator(23, DESIGN, replicate, "rank")
+    score = scoring.score(fitted, values, tie_breaker)
+    fitted.standard = None
+    return fitted, score, values
 
 
 def verdict_on(estimate) -> tuple[str, dict[str, float]]:
@@ -94,17 +93,12 @@ def verdict_on(estimate) -> tuple[str, dict[str, float]]:
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     with ProcessPoolExecutor(2) as pool:
         tasks = [(estimate, replicate) for replicate in range(REPLICATES)]
-        fits, values = zip(*pool.map(fit, tasks, chunksize=50), strict=True)
+        fits, scores, values = zip(*pool.map(fit, tasks, chunksize=50), strict=True)
+    joined = scoring.joined({"truth": np.array(values)}, scores)
+    replicates = range(REPLICATES)
     pair = (
-        estimates(
-            DESIGN.id,
-            "e",
-            LEVELS,
-            range(REPLICATES),
-            fits,
-            {"truth": np.array(values)},
-        ),
-        fits(DESIGN.id, "e", range(REPLICATES), fits),
+        tables.estimates(DESIGN.id, "e", LEVELS, replicates, fits, joined[0]),
+        tables.fits(DESIGN.id, "e", replicates, fits, joined[1]),
     )
     rows = calibration.calibration(DESIGN.id, DESIGN, "e", *pair).to_pylist()
     return rows[0]["verdict"], {row["parameter"]: row["p_adjusted"] for row in rows}

@@ -122,14 +122,14 @@ include: "results.smk"
 EARLIER, PACKS = earlier_plan()
 PLAN = plan.make(STUDY, EARLIER, PACKS)
 
-SAMPLERS = [name for name in STUDY.estimators if estimators.load(name).SAMPLES]
+SAMPLERS = [name for name, each in STUDY.estimators.items() if each.module.SAMPLES]
 KEEP_DRAWS = SAMPLERS if STUDY.keep_posteriors else []
 OTHERS = [name for name in STUDY.estimators if name not in KEEP_DRAWS]
 # Computed once: a study may have thousands of jobs.
 SIMULATE_CODE = provenance.digest("simulate.py")
 FIT_CODE = {
-    name: provenance.digest("fit.py", f"summands.estimators.{name}")
-    for name in STUDY.estimators
+    name: provenance.digest("fit.py", f"summands.estimators.{each.method}")
+    for name, each in STUDY.estimators.items()
 }
 # A pattern that matches nothing, for studies without estimators of one kind.
 NONE = "(?!)"
@@ -163,7 +163,7 @@ def replicates(wildcards):
 def fit_data(wildcards):
     """Rows or cells, whichever the estimator reads."""
     files = {"rows": f"{SIMULATED}/rows.parquet", "cells": f"{SIMULATED}/cells.parquet"}
-    return files[estimators.load(wildcards.estimator).READS].format(**wildcards)
+    return files[STUDY.estimators[wildcards.estimator].module.READS].format(**wildcards)
 
 
 def fit_code(wildcards):
@@ -173,10 +173,11 @@ def fit_code(wildcards):
 
 def fit_memory(wildcards, attempt):
     """Megabytes that a fit job asks for: more each time it is tried again."""
+    entry = STUDY.estimators[wildcards.estimator]
     return attempt * sizing.memory(
         PLAN.designs(wildcards.designs).values(),
-        wildcards.estimator,
-        STUDY.estimators[wildcards.estimator],
+        entry.method,
+        entry.options,
         replicates(wildcards),
         keep_draws=STUDY.keep_posteriors,
     )
@@ -184,9 +185,9 @@ def fit_memory(wildcards, attempt):
 
 def fit_runtime(wildcards, attempt):
     """Minutes that a fit job asks for."""
-    name = wildcards.estimator
+    entry = STUDY.estimators[wildcards.estimator]
     expected = replicates(wildcards) * sum(
-        sizing.seconds(design, name, STUDY.estimators[name])
+        sizing.seconds(design, entry.method, entry.options)
         for design in PLAN.designs(wildcards.designs).values()
     )
     return attempt * sizing.runtime(expected)

@@ -1,6 +1,7 @@
 rule fit:
     input:
         data=fit_data,
+        identification=f"{SIMULATED}/identification.parquet",
         truth=f"{SIMULATED}/truth.parquet",
     output:
         estimates=f"{FITTED}/estimates.parquet",
@@ -17,7 +18,8 @@ rule fit:
     params:
         designs=contents,
         seed=STUDY.seed,
-        options=lambda wildcards: STUDY.estimators[wildcards.estimator],
+        method=lambda wildcards: STUDY.estimators[wildcards.estimator].method,
+        options=lambda wildcards: STUDY.estimators[wildcards.estimator].options,
         code=fit_code,
     message:
         "fit {wildcards.designs}, {wildcards.batch}, with {wildcards.estimator}"

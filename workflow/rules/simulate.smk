@@ -1,4 +1,4 @@
-KEPT = ["truth", "cells"] + (["rows"] if STUDY.keep_rows else [])
+KEPT = ["truth", "cells", "identification"] + (["rows"] if STUDY.keep_rows else [])
 
 
 rule simulate:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from summands.data.generator import Truth
 from summands.files import storage
-from summands.model import estimands
+from summands.model import estimands, information
 from summands.model.cells import Cells
 from summands.model.levels import Levels
 from summands.model.rows import Rows
@@ -145,6 +145,54 @@ def truth_table(
         | names_columns(levels)
         | {"truth": pa.array(values), "bound": pa.array(bound)}
     )
+
+
+def identification_table(cells: Cells, design: str, replicate: int) -> pa.Table:
+    """Tabulate what the cells of a data set determine, one row per quantity.
+
+    Parameters
+    ----------
+    cells : Cells
+    design : str
+        Its id.
+    replicate : int
+
+    Returns
+    -------
+    pyarrow.Table
+        ``identified``, and for each sigma ``directions``: its row of
+        `Cells.null_space`, along whose columns variances (and means) can move unseen.
+    """
+    levels = cells.levels
+    of_sigma = estimands.index(levels).where("sigma")
+    rows = iter(cells.null_space.tolist())
+    return pa.table(
+        _whose(design, replicate, len(of_sigma))
+        | names_columns(levels)
+        | {
+            "identified": pa.array(information.identified(cells)),
+            "directions": pa.array(
+                [next(rows) if mine else None for mine in of_sigma],
+                pa.list_(pa.float64()),
+            ),
+        }
+    )
+
+
+def read_null_spaces(path: str | Path) -> dict[str, list[np.ndarray]]:
+    """Read what the cells of a batch cannot tell.
+
+    Returns
+    -------
+    dict of str to list of ndarray
+        By id of the design, for each replicate in order: `Cells.null_space`.
+    """
+    found: dict[str, list[np.ndarray]] = {}
+    for design, _, table in _data_sets(path):
+        directions = table["directions"].drop_null().combine_chunks()
+        null_space = directions.values.to_numpy().reshape(len(directions), -1)
+        found.setdefault(design, []).append(null_space)
+    return found
 
 
 def read_truth(path: str | Path) -> dict[str, dict[str, np.ndarray]]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
+from types import MappingProxyType
 from typing import Any
 
 from summands.model.levels import Levels
@@ -12,6 +14,9 @@ from summands.model.problem import PRIORS, Problem
 from summands.model.units import Units
 
 Coefficients = tuple[tuple[tuple[float, float], ...], ...]
+
+# Priors by name.
+Stated = dict[str, Any]
 
 # What drawn coefficients depend on, beside the number of their truth.
 OF_COEFFICIENTS = ("levels", "mu_mean", "mu_sd", "log_sigma_mean", "log_sigma_sd")
@@ -89,23 +94,37 @@ class Design:
             ]
         return content
 
-    def problem(self, units: Units | None = None) -> Problem:
-        """Levels, with the priors that the design states or that follow the data.
+    def stated(self, instead: Mapping[str, float] = MappingProxyType({})) -> Stated:
+        """Give the priors that are stated, by name; others follow the data.
 
         An intercept that is always 0 has a weak prior none the less.
 
         Parameters
         ----------
+        instead : mapping of str to float, optional
+            What an estimator is told instead of what the design states.
+        """
+        own = {name: getattr(self, name) for name in PRIORS}
+        if own["intercept_sd"] == 0.0:
+            own["intercept_sd"] = Problem.intercept_sd
+        stated = {name: value for name, value in own.items() if value is not None}
+        return stated | dict(instead)
+
+    def problem(
+        self,
+        units: Units | None = None,
+        instead: Mapping[str, float] = MappingProxyType({}),
+    ) -> Problem:
+        """Levels, with the priors that are stated or that follow the data.
+
+        Parameters
+        ----------
         units : Units, optional
             Those of the data; see `Problem.following`.
+        instead : mapping of str to float, optional
+            See `stated`.
         """
-        stated = {name: getattr(self, name) for name in PRIORS}
-        if stated["intercept_sd"] == 0.0:
-            stated["intercept_sd"] = Problem.intercept_sd
-        return replace(
-            Problem.following(self.levels, units),
-            **{name: value for name, value in stated.items() if value is not None},
-        )
+        return replace(Problem.following(self.levels, units), **self.stated(instead))
 
     @classmethod
     def from_content(cls, content: dict[str, Any], name: str | None = None) -> Design:

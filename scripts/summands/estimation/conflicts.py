@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from summands.data.design import Design
 from summands.model import information
-from summands.model.cells import Cells, collapse
+from summands.model.cells import Cells
+from summands.model.data_set import DataSet
 from summands.model.indicators import gram, sums
 from summands.model.problem import Problem
-from summands.model.rows import Rows
 from summands.model.units import Units
 
 Array = NDArray[np.float64]
@@ -22,8 +23,8 @@ LIMIT = 5.0
 TAIL = float(special.ndtr(-LIMIT))
 
 
-def find(design: Design, data: Rows | Cells) -> str | None:
-    """Compare simple statistics of the data with the priors that a design states.
+def find(stated: Collection[str], problem: Problem, data_set: DataSet) -> str | None:
+    """Compare simple statistics of the data with the priors that are stated.
 
     With N rows of mean m and variance S^2, and n_k rows of mean m_k and variance S_k^2
     of contributor k (all with divisor n), a conflict is
@@ -46,24 +47,24 @@ def find(design: Design, data: Rows | Cells) -> str | None:
 
     Parameters
     ----------
-    design : Design
-    data : Rows or Cells
-        In their own units.
+    stated : collection of str
+        Names of the priors that are stated; others follow the data.
+    problem : Problem
+        With those priors, in the units of the data.
+    data_set : DataSet
 
     Returns
     -------
     str or None
         The conflicts, separated by "; "; None where there are none.
     """
-    cells = data if isinstance(data, Cells) else collapse(data)
-    units = Units.of(cells)
-    problem = design.problem(units)
-    within = units.standard(cells)
+    cells, units = data_set.cells, data_set.units
+    _, within = data_set.standard
     rows = float(cells.n.sum())
     found = []
     # Squared standard error of the mean of all values, in squared standard units.
     of_mean = 1.0 / max(rows - 1.0, 1.0)
-    if design.intercept_sd is not None or design.intercept_mean is not None:
+    if {"intercept_sd", "intercept_mean"} & set(stated):
         distance = abs(units.origin - problem.intercept_mean)
         noise = _student(rows - 1.0) * units.scale * np.sqrt(of_mean)
         if distance > np.hypot(LIMIT * problem.intercept_sd, noise):
@@ -71,9 +72,9 @@ def find(design: Design, data: Rows | Cells) -> str | None:
                 f"intercept: the values have the mean {units.origin:.4g}, its prior is "
                 f"Normal({problem.intercept_mean:g}, {problem.intercept_sd:.4g})"
             )
-    if design.mu_sd is not None:
-        found += _of_means(within, units, design.mu_sd, of_mean)
-    if design.log_sigma_mean is not None or design.log_sigma_sd is not None:
+    if "mu_sd" in stated:
+        found += _of_means(within, units, problem.mu_sd, of_mean)
+    if {"log_sigma_mean", "log_sigma_sd"} & set(stated):
         found += _of_noise(within, units, problem)
     return "; ".join(found) or None
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from summands.estimation.results import Draws, Fit, Point, Standard
 from summands.model import estimands, information
-from summands.model.cells import Cells, collapse
+from summands.model.cells import Cells
+from summands.model.data_set import DataSet
 from summands.model.levels import Levels
 from summands.model.problem import Problem
-from summands.model.rows import Rows
 from summands.model.units import Units
 
 # Quantiles of a normal distribution's central 50 % and 95 %.
@@ -59,7 +59,7 @@ def prepare(
 
 def fit(
     estimate: Callable[..., Draws | Point],
-    data: Rows | Cells,
+    data_set: DataSet,
     problem: Problem,
     options: Mapping[str, Any],
     seed: int,
@@ -77,8 +77,7 @@ def fit(
     ----------
     estimate : callable
         The function of an estimator's module.
-    data : Rows or Cells
-        What the estimator reads.
+    data_set : DataSet
     problem : Problem
     options : mapping
         The estimator's options.
@@ -94,10 +93,9 @@ def fit(
     fitted = Fit(len(estimands.index(problem.levels).parameter))
     start = time.perf_counter()
     try:
-        cells = data if isinstance(data, Cells) else collapse(data)
-        fitted.identified = information.identified(cells)
-        units = Units.of(data)
-        data, cells = units.standard(data), units.standard(cells)
+        fitted.identified = information.identified(data_set.cells)
+        units = data_set.units
+        data, cells = data_set.standard
         # Only the estimator's time is the fit's.
         start = time.perf_counter()
         result = estimate(data, problem.in_units(units), options, seed, progress)

@@ -1,4 +1,4 @@
-"""Estimators: one module each, found by its name.
+"""Estimators: one module a method, found by its name.
 
 A module of this package is an estimator. It defines
 
@@ -9,8 +9,9 @@ A module of this package is an estimator. It defines
 ``OPTIONS``
     Its options: JSON schemas by name, each with a default and a description.
 ``PRIORS`` (optional)
-    True where it uses the problem's priors: then data that contradict those that a
-    design states are told.
+    True where it uses the problem's priors: then data that contradict those that are
+    stated are told. An option ``priors`` (`PRIORS_OPTION`) lets a study state others
+    than the design's; they are the problem's when the estimator is called.
 ``prepare(problem, options)``
     Imports and compiles what the fits of a batch share, so that the time it takes is
     not counted as theirs.
@@ -33,7 +34,10 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
+
+from summands.model.problem import PRIORS
 
 
 class EstimatorError(TypeError):
@@ -50,8 +54,52 @@ class Estimator(Protocol):
     estimate: Callable[..., Any]
 
 
+@dataclass(frozen=True)
+class Entry:
+    """An estimator of a study: a method with its options, under a name.
+
+    Parameters
+    ----------
+    name : str
+        What tables and files call it.
+    method : str
+        Name of a module of this package.
+    options : mapping
+    """
+
+    name: str
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def module(self) -> Estimator:
+        """The method's module."""
+        return load(self.method)
+
+    @property
+    def priors(self) -> Mapping[str, float]:
+        """Priors that it is told instead of the design's."""
+        return self.options.get("priors", {})
+
+
+PRIORS_OPTION = {
+    "type": "object",
+    "additionalProperties": False,
+    "default": {},
+    "description": (
+        "Priors to use instead of those of the designs, in the units of the data: "
+        "`mu_sd`, `log_sigma_mean`, `log_sigma_sd`, `intercept_mean`, `intercept_sd`. "
+        "What a wrong prior costs is seen beside an entry without this option."
+    ),
+    "properties": {
+        name: {"type": "number"} | ({"exclusiveMinimum": 0} if "_sd" in name else {})
+        for name in PRIORS
+    },
+}
+
+
 def names() -> list[str]:
-    """Names of all estimators."""
+    """Names of all methods."""
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
@@ -73,10 +121,20 @@ def load(name: str) -> Estimator:
     return cast(Estimator, module)
 
 
-def options_schema(name: str) -> dict[str, Any]:
-    """JSON schema of an estimator's options; an empty value means all defaults."""
+def options_schema(method: str, of_its_name: bool = True) -> dict[str, Any]:
+    """JSON schema of a study's entry with this method; null means all defaults.
+
+    Parameters
+    ----------
+    method : str
+        Any text; where no method has this name, only ``method`` is checked.
+    of_its_name : bool, optional
+        Whether the entry is called as its method, which it need not name then.
+    """
+    known = [method] if of_its_name else names()
+    options = load(method).OPTIONS if method in names() else {}
     return {
         "type": ["object", "null"],
-        "additionalProperties": False,
-        "properties": dict(load(name).OPTIONS),
+        "additionalProperties": method not in names(),
+        "properties": {"method": {"enum": known, "default": method}} | dict(options),
     }

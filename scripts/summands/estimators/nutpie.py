@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from summands.estimation.results import Draws
+from summands.estimators import PRIORS_OPTION
 from summands.model import estimands
 from summands.model.cells import Cells
 from summands.model.levels import Levels
@@ -73,6 +74,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "0.97, the second with four times and 0.99, keeping each fourth draw."
         ),
     },
+    "priors": PRIORS_OPTION,
     "keep_draws": {
         "enum": ["float64", "float32"],
         "default": "float64",

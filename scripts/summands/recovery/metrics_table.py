@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,10 @@ Row = tuple[object, ...]
 
 
 def recovery(
-    name: str, design: Design, tables: Mapping[str, tuple[pa.Table, pa.Table]]
+    name: str,
+    design: Design,
+    tables: Mapping[str, tuple[pa.Table, pa.Table]],
+    priors: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
 ) -> pa.Table:
     """Compute all metrics of one design.
 
@@ -44,6 +48,9 @@ def recovery(
         By estimator, its estimates (R times P rows in the order of replicates and of
         `model.estimands.index`) and its fits (R rows in the order of replicates).
 
+    priors : mapping of str to mapping, optional
+        By estimator, what it is told instead of the priors of the design.
+
     Returns
     -------
     pyarrow.Table
@@ -55,7 +62,7 @@ def recovery(
     metrics = [metric for metric in METRICS.values() if metric.regime in regime]
     samples: dict[Quantity, dict[str, Sample]] = defaultdict(dict)
     for estimator, pair in tables.items():
-        for quantity, sample in _samples(design, *pair):
+        for quantity, sample in _samples(design, *pair, priors.get(estimator, {})):
             samples[quantity][estimator] = sample
     compared = {
         quantity: _Compared(
@@ -269,7 +276,7 @@ def _table(design: str, rows: Sequence[Row]) -> pa.Table:
 
 
 def _samples(
-    design: Design, estimates: pa.Table, fits: pa.Table
+    design: Design, estimates: pa.Table, fits: pa.Table, priors: Mapping[str, float]
 ) -> Iterator[tuple[Quantity, Sample]]:
     """Cut the estimates of all replicates by parameter and level."""
     levels = design.levels
@@ -278,7 +285,7 @@ def _samples(
     # Only drawn truths have a prior that is the same for all data sets.
     spread = np.full(len(constant), np.nan)
     if design.truth == "drawn":
-        spread = estimands.prior_spread(design.problem())
+        spread = estimands.prior_spread(design.problem(instead=priors))
     arrays = {
         name: estimates[name].to_numpy().reshape(fits.num_rows, -1) for name in COLUMNS
     }

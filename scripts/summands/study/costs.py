@@ -13,10 +13,9 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from summands import estimators
 from summands.data.design import Design
+from summands.estimators import Entry
 from summands.posterior.limits import MIN_ESS
 from summands.study import sizing
 from summands.study.study import Study
@@ -32,17 +31,15 @@ class Job:
     Parameters
     ----------
     designs : list of Design
-    estimator : str
-        Its name in the study.
-    options : dict
+    entry : Entry
+        The estimator.
     replicates : int
         Of each design.
     keep_draws : bool
     """
 
     designs: list[Design]
-    estimator: str
-    options: dict[str, Any]
+    entry: Entry
     replicates: int
     keep_draws: bool
 
@@ -51,8 +48,8 @@ class Job:
         """Memory that it takes; see `summands.study.sizing.memory`."""
         return sizing.memory(
             self.designs,
-            self.estimator,
-            self.options,
+            self.entry.method,
+            self.entry.options,
             self.replicates,
             keep_draws=self.keep_draws,
         )
@@ -103,11 +100,13 @@ def of(study: Study) -> Costs:
         seconds += study.replicates * sizing.drawing(design)
         rows += study.replicates * of_rows
         others += study.replicates * of_data
-        for name, options in study.estimators.items():
+        for each in study.estimators.values():
             of_draws, of_fit = sizing.fit_bytes(
-                design, name, options, keep_draws=study.keep_posteriors
+                design, each.method, each.options, keep_draws=study.keep_posteriors
             )
-            seconds += study.replicates * sizing.seconds(design, name, options)
+            seconds += study.replicates * sizing.seconds(
+                design, each.method, each.options
+            )
             draws += study.replicates * of_draws
             others += study.replicates * of_fit + sizing.OF_METRICS
     jobs: list[Job] = []
@@ -125,12 +124,11 @@ def of(study: Study) -> Costs:
         jobs += [
             Job(
                 designs,
-                name,
-                options,
+                entry,
                 min(study.replicates, max(per_job)),
                 study.keep_posteriors,
             )
-            for name, options in study.estimators.items()
+            for entry in study.estimators.values()
         ]
     largest = max(jobs, key=lambda job: job.megabytes)
     return Costs(fits, seconds, rows, draws, others, largest)
@@ -175,7 +173,7 @@ def of_disk(study: Study, costs: Costs, folder: Path) -> Excess | None:
         return None
     room += sum(path.stat().st_size for path in whole.rglob("*") if path.is_file())
     reading = [
-        name for name in study.estimators if estimators.load(name).READS == "rows"
+        name for name, each in study.estimators.items() if each.module.READS == "rows"
     ]
     without = f" without {', '.join(reading)}, which reads them," * bool(reading)
     parts = [
@@ -213,11 +211,14 @@ def of_memory(costs: Costs, available: float) -> Excess | None:
     needed = beyond_start(job)
     if needed <= available:
         return None
+    few_draws = {**job.entry.options, "draws": 1}
     few_rows = [dataclasses.replace(design, rows=1) for design in job.designs]
     changes = {
         "`keep_posteriors: false`": dataclasses.replace(job, keep_draws=False),
         "a smaller `replicates_per_job`": dataclasses.replace(job, replicates=1),
-        "fewer `draws`": dataclasses.replace(job, options=job.options | {"draws": 1}),
+        "fewer `draws`": dataclasses.replace(
+            job, entry=dataclasses.replace(job.entry, options=few_draws)
+        ),
         "fewer `rows`": dataclasses.replace(job, designs=few_rows),
     }
     advice = [
@@ -226,7 +227,7 @@ def of_memory(costs: Costs, available: float) -> Excess | None:
     return Excess(
         needed,
         available,
-        f"the fits of {job.designs[0].id} with {job.estimator} would take some "
+        f"the fits of {job.designs[0].id} with {job.entry.name} would take some "
         f"{_bytes(needed)} of memory a job, where the machine has "
         f"{_bytes(available)}: {' or '.join(advice) or 'smaller `levels`'}",
     )
@@ -244,9 +245,10 @@ def short_chains(study: Study) -> Iterator[str]:
     str
         One line per estimator.
     """
-    for name, options in study.estimators.items():
-        if not estimators.load(name).SAMPLES:
+    for name, each in study.estimators.items():
+        if not each.module.SAMPLES:
             continue
+        options = each.options
         chains, draws = options.get("chains", 4), options.get("draws", 1000)
         if chains * draws < 2 * MIN_ESS:
             yield (

@@ -12,6 +12,7 @@ from typing import Any
 
 from summands import estimators
 from summands.data.design import Design
+from summands.estimators import Entry
 from summands.study.study import Study
 
 # A job is given fits for this long, so that its start (some 2 seconds, 10 on a
@@ -75,7 +76,7 @@ def seconds(design: Design, name: str, options: Mapping[str, Any]) -> float:
     ----------
     design : Design
     name : str
-        The estimator's.
+        Of the estimator's method.
     options : mapping
         Its options; ``chains``, ``tune`` and ``draws`` count where it samples.
     """
@@ -100,15 +101,15 @@ def drawing(design: Design) -> float:
 
 
 def replicates_per_job(
-    design: Design, chosen: Mapping[str, Mapping[str, Any]], replicates: int
+    design: Design, chosen: Mapping[str, Entry], replicates: int
 ) -> int:
     """Replicates that make a job worth starting, for the slowest estimator.
 
     Parameters
     ----------
     design : Design
-    chosen : mapping of str to mapping
-        Options by estimator.
+    chosen : mapping of str to Entry
+        Estimators by name.
     replicates : int
         All there are.
     """
@@ -154,9 +155,9 @@ def packs(study: Study) -> list[list[str]]:
     return together
 
 
-def slowest(design: Design, chosen: Mapping[str, Mapping[str, Any]]) -> float:
-    """Seconds of a fit with the slowest of some estimators, options by name."""
-    return max(seconds(design, name, options) for name, options in chosen.items())
+def slowest(design: Design, chosen: Mapping[str, Entry]) -> float:
+    """Seconds of a fit with the slowest of some estimators."""
+    return max(seconds(design, each.method, each.options) for each in chosen.values())
 
 
 def memory(
@@ -173,7 +174,7 @@ def memory(
     ----------
     designs : iterable of Design
     name : str
-        The estimator's.
+        Of the estimator's method.
     options : mapping
         Its options.
     replicates : int
@@ -238,7 +239,7 @@ def fit_bytes(
     ----------
     design : Design
     name : str
-        The estimator's.
+        Of the estimator's method.
     options : mapping
         Its options; ``chains``, ``draws`` and ``keep_draws`` count where it samples.
     keep_draws : bool

@@ -14,6 +14,7 @@ import yaml
 
 from summands import estimators
 from summands.data.design import Design
+from summands.estimators import Entry
 from summands.model.levels import Levels
 from summands.model.problem import PRIORS
 from summands.study import validation
@@ -47,8 +48,8 @@ class Study:
         Whether draws are written, or what is computed from them alone.
     designs : dict of str to Design
         By id, the grid first.
-    estimators : dict of str to dict
-        Options by estimator, defaults filled in.
+    estimators : dict of str to Entry
+        By name, options with their defaults filled in.
     resolved : dict
         The study file with every default written out.
     """
@@ -61,7 +62,7 @@ class Study:
     keep_rows: bool
     keep_posteriors: bool
     designs: dict[str, Design]
-    estimators: dict[str, dict[str, Any]]
+    estimators: dict[str, Entry]
     resolved: dict[str, Any]
 
     @property
@@ -70,14 +71,23 @@ class Study:
         return any(design.truth == "drawn" for design in self.designs.values())
 
 
-def schema() -> dict[str, Any]:
-    """JSON schema of a study file, with the options of every estimator."""
+def schema(entries: Any = None) -> dict[str, Any]:
+    """JSON schema of a study file, with the options of its estimators.
+
+    Parameters
+    ----------
+    entries : mapping, optional
+        Estimators of the study file, whose options are those of their methods.
+    """
     document = yaml.safe_load(SCHEMA.read_text())
+    properties = {name: estimators.options_schema(name) for name in estimators.names()}
+    for name, entry in entries.items() if isinstance(entries, Mapping) else ():
+        if name not in properties and isinstance(entry, Mapping) and "method" in entry:
+            method = str(entry["method"])
+            properties[name] = estimators.options_schema(method, of_its_name=False)
     document["properties"]["estimators"] |= {
         "additionalProperties": False,
-        "properties": {
-            name: estimators.options_schema(name) for name in estimators.names()
-        },
+        "properties": properties,
     }
     return document
 
@@ -101,7 +111,7 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
     StudyError
         With every problem found, one a line.
     """
-    rules = schema()
+    rules = schema(document.get("estimators"))
     if validation.overgrown(document):
         found = ["the study file: aliases (*name) repeat too much; write values out"]
     else:
@@ -113,12 +123,13 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
         found += validation.problems(document, rules)
     if not found:
         resolved = _with_defaults(dict(document), rules)
+        entries = _entries(resolved["estimators"])
         designs, found = _designs(resolved)
         if not resolved["keep_rows"]:
             found += [
                 f"estimators.{name}: reads rows, which `keep_rows: false` does not keep"
-                for name in resolved["estimators"]
-                if estimators.load(name).READS == "rows"
+                for name, entry in entries.items()
+                if entry.module.READS == "rows"
             ]
     if found:
         origin = ", ".join(map(str, files)) or "the study"
@@ -134,7 +145,7 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
         keep_rows=resolved["keep_rows"],
         keep_posteriors=resolved["keep_posteriors"],
         designs=designs,
-        estimators=resolved["estimators"],
+        estimators=entries,
         resolved=resolved,
     )
 
@@ -182,6 +193,14 @@ def _with_defaults(value: Any, rules: Mapping[str, Any]) -> Any:
         return {key: _with_defaults(item, rule) for key, item in value.items()}
     # To the schema 1000.0 is a whole number; to what counts with it, it is not.
     return int(value) if rules.get("type") == "integer" else value
+
+
+def _entries(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Entry]:
+    found = {}
+    for name, values in given.items():
+        options = dict(values)
+        found[name] = Entry(name, options.pop("method"), options)
+    return found
 
 
 def _designs(resolved: Mapping[str, Any]) -> tuple[dict[str, Design], list[str]]:

@@ -173,10 +173,13 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
     match error.validator:
         case "additionalProperties":
             known = rules.get("properties", {})
+            other = (
+                ", or name its `method`" if list(error.path) == ["estimators"] else ""
+            )
             for key in value:
                 if key not in known:
                     path = at([*error.absolute_path, str(key)])
-                    yield f"{path}: unknown key; {nearest(str(key), known)}"
+                    yield f"{path}: unknown key; {nearest(str(key), known)}{other}"
         case "required":
             for key in rule:
                 if key not in value:

@@ -14,6 +14,7 @@ from summands.estimation.tables import estimates
 from summands.estimators import EstimatorError, bayesian_ridge, load, names, nutpie
 from summands.model import estimands, information
 from summands.model.cells import collapse
+from summands.model.data_set import DataSet
 from summands.model.levels import Levels
 from summands.model.problem import Problem
 from summands.model.rows import Rows
@@ -66,7 +67,9 @@ def fit_of(result):
     """The fit of data in standard units, which are then those of the result."""
     _, cells, _ = data_set()
     cells = Units.of(cells).standard(cells)
-    return fitting.fit(lambda *arguments: result, cells, PROBLEM, {}, 0, progress=str)
+    return fitting.fit(
+        lambda *arguments: result, DataSet(cells), PROBLEM, {}, 0, progress=str
+    )
 
 
 def test_draws_are_summarised_by_their_moments_and_quantiles():
@@ -193,7 +196,7 @@ def test_an_estimator_that_raises_is_a_failed_fit():
         raise ZeroDivisionError("nothing to divide by\nand more")
 
     _, cells, _ = data_set()
-    fit = fitting.fit(breaks, cells, PROBLEM, {}, 0, progress=lines.append)
+    fit = fitting.fit(breaks, DataSet(cells), PROBLEM, {}, 0, progress=lines.append)
     assert fit.error == "ZeroDivisionError: nothing to divide by"
     assert not fit.converged
     assert fit.criterion is None
@@ -339,7 +342,7 @@ def test_nutpie_finds_the_posterior_that_importance_sampling_finds():
     problem = Problem(design.levels, 1.0, 0.0, 0.7, intercept_sd=1.0)
     _, cells, _ = data_set(design, 1)
     fit = fitting.fit(
-        nutpie.estimate, cells, problem, options_of(nutpie, draws=4000), 3
+        nutpie.estimate, DataSet(cells), problem, options_of(nutpie, draws=4000), 3
     )
     assert fit.error is None
     assert fit.max_rhat < 1.02
@@ -434,7 +437,7 @@ def test_scores_and_sets_reach_every_estimator_that_can_have_them():
         data = cells if module.READS == "cells" else rows
         fit = fitting.fit(
             module.estimate,
-            data,
+            DataSet(data),
             PROBLEM,
             options_of(module),
             0,

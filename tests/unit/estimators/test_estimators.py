@@ -15,6 +15,7 @@ from summands.estimation import fitting, tables
 from summands.estimators import homoscedastic, least_squares, maximum_likelihood, nutpie
 from summands.model import estimands, information
 from summands.model.cells import collapse
+from summands.model.data_set import DataSet
 from summands.model.levels import Levels
 from summands.model.rows import Rows
 from summands.posterior import mode
@@ -178,7 +179,7 @@ def test_contributors_without_noise_are_the_reason_that_is_given():
 def fit_of(design, cells):
     return fitting.fit(
         maximum_likelihood.estimate,
-        cells,
+        DataSet(cells),
         design.problem(),
         options_of(maximum_likelihood),
         0,
@@ -533,7 +534,7 @@ def test_extreme_data_are_estimated_or_explained(sizes, scale):
             for module in (least_squares, maximum_likelihood, homoscedastic):
                 fit = fitting.fit(
                     module.estimate,
-                    cells,
+                    DataSet(cells),
                     problem,
                     options_of(module),
                     0,

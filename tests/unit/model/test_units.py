@@ -13,6 +13,7 @@ from summands.estimation import fitting
 from summands.estimators import load, nutpie
 from summands.model import estimands
 from summands.model.cells import collapse
+from summands.model.data_set import DataSet
 from summands.model.levels import Levels
 from summands.model.problem import PRIORS, Problem
 from summands.model.rows import Rows
@@ -66,7 +67,7 @@ def fit_of(name, design, rows, seed=5, **changes):
     data = rows if module.READS == "rows" else collapse(rows)
     return fitting.fit(
         module.estimate,
-        data,
+        DataSet(data),
         design.problem(Units.of(data)),
         options_of(module, **changes),
         seed,
@@ -174,7 +175,7 @@ def test_what_an_estimator_sees_has_no_units(shift, scale):
     for rows in (drawn, moved(drawn, shift, scale)):
         for data in (rows, collapse(rows)):
             problem = design.problem(Units.of(data))
-            fitting.fit(remembers, data, problem, {}, 0, progress=str)
+            fitting.fit(remembers, DataSet(data), problem, {}, 0, progress=str)
     rows, cells, moved_rows, moved_cells = seen
     assert rows[0].value.mean() == pytest.approx(0, abs=1e-12)
     assert rows[0].value.std() == pytest.approx(1)
@@ -236,7 +237,7 @@ def test_ranks_scores_and_draws_are_in_the_units_of_the_data(shift, scale):
         data = collapse(moved(drawn, *move))
         fit = fitting.fit(
             lambda *arguments: sampled,
-            data,
+            DataSet(data),
             design.problem(Units.of(data)),
             {},
             0,

@@ -20,6 +20,7 @@ from summands.estimation import conflicts, fitting
 from summands.estimators import nutpie
 from summands.model import estimands, statement
 from summands.model.cells import collapse
+from summands.model.data_set import DataSet
 from summands.model.levels import Levels
 from summands.model.problem import Problem
 from summands.model.rows import Rows
@@ -333,7 +334,11 @@ def test_both_backends_sample_the_same_posterior():
     problem, cells = data_set([1, 3], 80)
     fits = [
         fitting.fit(
-            nutpie.estimate, cells, problem, options_of(backend=backend, draws=3000), 5
+            nutpie.estimate,
+            DataSet(cells),
+            problem,
+            options_of(backend=backend, draws=3000),
+            5,
         )
         for backend in ("compiled", "pymc")
     ]
@@ -357,7 +362,9 @@ def test_both_backends_sample_the_same_posterior():
 @pytest.mark.parametrize("scale", [-2.3, 0.0, 2.3])
 def test_fits_converge(sizes, rows, scale):
     problem, cells = data_set(sizes, rows, seed=99, log_sigma_mean=scale)
-    fit = fitting.fit(nutpie.estimate, cells, problem, options_of(), 5, progress=str)
+    fit = fitting.fit(
+        nutpie.estimate, DataSet(cells), problem, options_of(), 5, progress=str
+    )
     assert fit.converged, str(fit)
     assert fit.attempts <= 3
 
@@ -390,7 +397,7 @@ def test_extreme_scales_end_in_a_result_or_an_error(name, replicate):
     cells = collapse(generator.draw_rows(design, truth, 1, replicate))
     fit = fitting.fit(
         nutpie.estimate,
-        cells,
+        DataSet(cells),
         design.problem(Units.of(cells)),
         options_of(tune=100, draws=200, escalations=0),
         5,
@@ -398,7 +405,7 @@ def test_extreme_scales_end_in_a_result_or_an_error(name, replicate):
     )
     assert (fit.error is None) == np.isfinite(fit.estimate).all()
     assert fit.converged == (fit.error is None and fit.criterion is None)
-    told = conflicts.find(design, cells)
+    told = conflicts.find(design.stated(), design.problem(), DataSet(cells))
     assert told is None or "prior" in told
     true = estimands.evaluate(design.levels, truth.intercept, truth.mu, truth.sigma)
     score = scoring.score(fit, true, np.random.default_rng(0))
@@ -411,7 +418,9 @@ def test_attempts_follow_the_rule_and_are_recorded():
     kinds = []
     for escalations in (0, 1, 2):
         options = options_of(draws=10, tune=50, escalations=escalations)
-        fit = fitting.fit(nutpie.estimate, cells, problem, options, 5, progress=str)
+        fit = fitting.fit(
+            nutpie.estimate, DataSet(cells), problem, options, 5, progress=str
+        )
         assert not fit.converged
         assert fit.attempts == escalations + 1
         kinds.append(fit.parametrisation)

@@ -90,7 +90,8 @@ def test_bytes_on_disk_are_those_of_real_files(tmp_path):
     checked = study(grid=grid, replicates=2)
     (design,) = checked.designs.values()
     data = {
-        kind: str(tmp_path / f"{kind}.parquet") for kind in ("rows", "cells", "truth")
+        kind: str(tmp_path / f"{kind}.parquet")
+        for kind in ("rows", "cells", "truth", "identification")
     }
     simulate.main(checked.designs, range(2), 0, data)
 
@@ -102,14 +103,18 @@ def test_bytes_on_disk_are_those_of_real_files(tmp_path):
 
     of_rows, of_others = sizing.data_bytes(design, keep_rows=True)
     assert near(size(data["rows"]), 2 * of_rows)
-    assert near(size(data["cells"], data["truth"]), 2 * of_others)
-    for estimator, options in checked.estimators.items():
+    assert near(
+        size(data["cells"], data["truth"], data["identification"]), 2 * of_others
+    )
+    for estimator, entry in checked.estimators.items():
         kinds = {"estimates": "parquet", "fits": "parquet"}
         kinds |= {"posterior": "nc"} if estimator == "nutpie" else {}
         made = {kind: str(tmp_path / f"{kind}.{end}") for kind, end in kinds.items()}
         read = data | {"data": data["cells" if estimator == "nutpie" else "rows"]}
-        fit.main(checked.designs, range(2), 0, estimator, options, read, made)
-        of_draws, of_fit = sizing.fit_bytes(design, estimator, options, keep_draws=True)
+        fit.main(checked.designs, range(2), 0, entry, read, made)
+        of_draws, of_fit = sizing.fit_bytes(
+            design, entry.method, entry.options, keep_draws=True
+        )
         if "posterior" in made:
             assert near(size(made["posterior"]), 2 * of_draws)
         # Estimates are in the final tables once more.

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from summands import estimators
 from summands.data.design import Design
+from summands.estimators import Entry
 from summands.model.levels import Levels
 from summands.study import sizing
 from summands.study.study import load
@@ -44,10 +45,14 @@ def test_more_of_anything_is_never_less_work(design, name, replicates):
 @settings(deadline=None)
 @given(DESIGNS, st.integers(1, 5000))
 def test_jobs_are_worth_starting_and_no_longer_than_that(design, replicates):
-    chosen = {"nutpie": {"chains": 4, "tune": 400, "draws": 1000}, "least_squares": {}}
+    options = {"chains": 4, "tune": 400, "draws": 1000}
+    chosen = {
+        "slow": Entry("slow", "nutpie", options),
+        "least_squares": Entry("least_squares", "least_squares"),
+    }
     count = sizing.replicates_per_job(design, chosen, replicates)
     assert 1 <= count <= replicates
-    one = sizing.seconds(design, "nutpie", chosen["nutpie"])
+    one = sizing.seconds(design, "nutpie", options)
     if count < replicates:
         assert sizing.WORTH_STARTING <= count * one < sizing.WORTH_STARTING + one
 

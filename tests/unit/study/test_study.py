@@ -57,7 +57,7 @@ def test_the_default_study_is_the_notebooks():
     ]
     assert loaded.designs["cc_02"].levels.sizes == (1, 4)
     assert loaded.designs["cc_01"].truth == "fixed"
-    options = loaded.estimators["nutpie"]
+    options = loaded.estimators["nutpie"].options
     assert (options["chains"], options["tune"], options["draws"]) == (4, 400, 1000)
     assert options["backend"] == "compiled"
 
@@ -116,7 +116,7 @@ def test_more_fixed_truths_are_more_designs_and_leave_the_first_alone():
 @pytest.mark.parametrize("options", [None, {}])
 def test_an_empty_mapping_takes_the_defaults(options):
     document = SMALL | {"estimators": {"bayesian_ridge": options}}
-    assert study.load(document).estimators["bayesian_ridge"]["max_iter"] == 300
+    assert study.load(document).estimators["bayesian_ridge"].options["max_iter"] == 300
 
 
 def test_more_replicates_per_job_than_replicates_is_fine():
@@ -335,7 +335,7 @@ def test_whole_numbers_may_be_written_with_a_point():
         texts = json.dumps({**loaded.resolved, "grid": None})
         assert re.findall(r"\d+\.0", texts.replace("0.9", "")) == []
         assert isinstance(loaded.replicates_per_job, int)
-        assert isinstance(loaded.estimators["nutpie"]["draws"], int)
+        assert isinstance(loaded.estimators["nutpie"].options["draws"], int)
 
 
 def bomb(depth: int = 12) -> str:
