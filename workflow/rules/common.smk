@@ -156,6 +156,16 @@ def contents(wildcards):
     return {name: design.content for name, design in designs.items()}
 
 
+def names(wildcards):
+    """What levels and contributors of a unit's designs are called, where not by number."""
+    designs = PLAN.designs(wildcards.designs)
+    return {
+        name: [design.levels.names, design.levels.labels]
+        for name, design in designs.items()
+        if design.levels.named
+    }
+
+
 def replicates(wildcards):
     return len(batch.parse(wildcards.batch).replicates)
 

@@ -240,6 +240,8 @@ def _whose(design: str, replicate: int, length: int) -> dict[str, pa.Array]:
 def names_columns(levels: Levels, repeat: int = 1) -> dict[str, pa.Array]:
     """Columns ``parameter``, ``level`` and ``contributor``, null where they must.
 
+    Numbers only: what they are called is no part of the data.
+
     Parameters
     ----------
     levels : Levels

@@ -127,15 +127,23 @@ class Design:
         return replace(Problem.following(self.levels, units), **self.stated(instead))
 
     @classmethod
-    def from_content(cls, content: dict[str, Any], name: str | None = None) -> Design:
-        """Rebuild a design from its `content`."""
+    def from_content(
+        cls, content: dict[str, Any], name: str | None = None, called: Any = ()
+    ) -> Design:
+        """Rebuild a design from its `content`.
+
+        Parameters
+        ----------
+        content : dict
+        name : str, optional
+        called : mapping or sequence, optional
+            Coefficients as the study file has them, see `levels_of`.
+        """
         values = dict(content)
-        values["levels"] = Levels.of(values["levels"])
+        sizes = Levels.of(values["levels"])
+        values["levels"] = levels_of(called) if isinstance(called, Mapping) else sizes
         if values.get("coefficients") is not None:
-            values["coefficients"] = tuple(
-                tuple((float(mu), float(sigma)) for mu, sigma in level)
-                for level in values["coefficients"]
-            )
+            values["coefficients"] = pairs_of(values["coefficients"])
             values = dict.fromkeys(PRIORS) | values
         return cls(name=name, **values)
 
@@ -161,6 +169,39 @@ class Design:
             return name
         digest = hashlib.sha256(json.dumps(self.content).encode()).hexdigest()[:12]
         return f"{name[: LONGEST_ID - 13]}_{digest}"
+
+
+def levels_of(coefficients: Any) -> Levels:
+    """Levels of the coefficients of a study file, with what they are called.
+
+    Parameters
+    ----------
+    coefficients : sequence or mapping
+        A sequence of levels, each a sequence of contributors; or a mapping of names to
+        levels, each a mapping of labels to contributors.
+
+    Raises
+    ------
+    ValueError
+        If two contributors would be called the same.
+    """
+    if not isinstance(coefficients, Mapping):
+        return Levels.of(map(len, coefficients))
+    return Levels(
+        tuple(map(len, coefficients.values())),
+        tuple(coefficients),
+        tuple(tuple(level) for level in coefficients.values()),
+    )
+
+
+def pairs_of(coefficients: Any) -> Coefficients:
+    """Coefficients of a study file, without what they are called; see `levels_of`."""
+    if isinstance(coefficients, Mapping):
+        coefficients = [list(level.values()) for level in coefficients.values()]
+    return tuple(
+        tuple((float(mu), float(sigma)) for mu, sigma in level)
+        for level in coefficients
+    )
 
 
 def _shortest(value: float) -> str:

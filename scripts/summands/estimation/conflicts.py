@@ -101,7 +101,7 @@ def _of_means(cells: Cells, units: Units, mu_sd: float, of_mean: float) -> list[
     if not excess[worst] > 0:
         return []
     return [
-        f"mu: the values of {levels.level[worst]}/{levels.contributor[worst]} are "
+        f"mu: the values of {levels.titles[worst]} are "
         f"{units.scale * mean[worst]:+.4g} off the mean of all, its prior has the "
         f"scale {mu_sd:g}"
     ]

@@ -6,6 +6,7 @@ import functools
 import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,9 +52,9 @@ def to_datatree(
     -------
     xarray.DataTree
         Groups ``posterior`` (intercept, mu, sigma) and ``sample_stats``, with the
-        dimensions replicate, chain, draw and contributor. Contributors are labelled
-        "level/contributor"; ``constant_data`` has both numbers by that label, and the
-        truth. mu of a contributor alone in its level is 0 by definition: NaN in the
+        dimensions replicate, chain, draw and contributor. Contributors are called
+        "level/label"; ``constant_data`` has names and numbers of both, and the truth.
+        mu of a contributor alone in its level is 0 by definition: NaN in the
         posterior, as it has no error that could be diagnosed. ``observed_data`` has the
         mean of each cell's rows, with n, sum_of_squares and the contributor of each
         level as coordinates, so that ArviZ takes the mean alone for what is predicted;
@@ -68,12 +69,7 @@ def to_datatree(
         "chain": np.arange(chains),
         "draw": np.arange(length),
     }
-    contributor = {
-        "contributor": [
-            f"{level}/{number}"
-            for level, number in zip(levels.level, levels.contributor, strict=True)
-        ]
-    }
+    contributor = {"contributor": list(levels.titles)}
     iteration = ("replicate", "chain", "draw")
 
     def stack(arrays: list[np.ndarray | None], tail: tuple[int, ...]) -> np.ndarray:
@@ -139,6 +135,8 @@ def to_datatree(
         {
             "level": ("contributor", levels.level),
             "contributor_in_level": ("contributor", levels.contributor),
+            "level_name": ("contributor", levels.level_name),
+            "label": ("contributor", levels.label),
             "true_intercept": ("replicate", truth[:, 0]),
             "true_mu": (of_truth, truth[:, names.where("mu")]),
             "true_sigma": (of_truth, truth[:, names.where("sigma")]),
@@ -210,15 +208,6 @@ def together(trees: Mapping[str, xr.DataTree]) -> xr.DataTree:
     """
     if len(trees) == 1:
         return next(iter(trees.values()))
-    # What has no replicates says what contributors are: the same for all designs.
-    shared = xr.merge(
-        [
-            tree["constant_data"].to_dataset().drop_dims("replicate")
-            for tree in trees.values()
-        ],
-        join="outer",
-        compat="no_conflicts",
-    ).astype(int)
     groups: dict[str, xr.Dataset] = {}
     for group in dict.fromkeys(name for tree in trees.values() for name in tree):
         parts = {
@@ -228,18 +217,12 @@ def together(trees: Mapping[str, xr.DataTree]) -> xr.DataTree:
         }
         names = {str(name) for part in parts.values() for name in part.data_vars}
         groups[group] = xr.concat(
-            [
-                part.drop_vars(shared.data_vars, errors="ignore")
-                for part in parts.values()
-            ],
+            list(parts.values()),
             dim=pd.Index(parts, name="design"),
             join="outer",
-            fill_value={name: NO_CELL.get(name, -1) for name in names}
-            if group == "observed_data"
-            else np.nan,
+            fill_value={name: _nothing(parts, name) for name in names},
         )
         groups[group].attrs.pop("design", None)
-    groups["constant_data"] = groups["constant_data"].merge(shared)
     groups["observed_data"] = groups["observed_data"].set_coords(
         [name for name in groups["observed_data"].data_vars if name != "mean"]
     )
@@ -268,7 +251,15 @@ def write(tree: xr.DataTree, path: str | Path) -> None:
         )
 
 
+def _nothing(parts: Mapping[str, xr.Dataset], name: str) -> Any:
+    """Choose what stands for a contributor or a cell that a design does not have."""
+    kind = next(part[name].dtype.kind for part in parts.values() if name in part)
+    return NO_CELL.get(name, {"i": -1, "f": np.nan}.get(kind, ""))
+
+
 def _repeats(variable: xr.DataArray) -> bool:
     """Whether a variable has few different values, by a look at its first draws."""
+    if variable.dtype.kind not in "fiub":
+        return False  # words are not compressed
     some = variable.to_numpy().ravel()[:4000]
     return len(np.unique(some)) < len(some) / 2

@@ -11,6 +11,7 @@ import pyarrow as pa
 from summands.data import data_sets
 from summands.estimation.results import Fit
 from summands.files.columns import schema
+from summands.model import estimands
 from summands.model.levels import Levels
 
 ESTIMATES = schema(
@@ -20,11 +21,12 @@ ESTIMATES = schema(
     (
         "parameter",
         pa.string(),
-        "intercept, mu, sigma, variance_contrast (sigma² less its mean over the "
-        "level) or total_variance (sum over levels of the mean of sigma²)",
+        f"one of {', '.join(estimands.PARAMETERS)}",
     ),
     ("level", pa.int32(), "level, from 0; null where it does not apply"),
     ("contributor", pa.int32(), "contributor within the level, from 0, or null"),
+    ("level_name", pa.string(), "what the level is called, or null"),
+    ("label", pa.string(), "what the contributor is called, or null"),
     ("truth", pa.float64(), "true value"),
     ("estimate", pa.float64(), "point estimate (posterior mean)"),
     ("sd", pa.float64(), "standard error (posterior standard deviation)"),
@@ -136,6 +138,9 @@ def estimates(
         "replicate": np.repeat(np.asarray(replicates, dtype=np.int32), size),
         "estimator": _constant(estimator, total),
     } | data_sets.names_columns(levels, len(fits))
+    names = estimands.index(levels)
+    columns["level_name"] = np.tile(names.level_name, len(fits))
+    columns["label"] = np.tile(names.label, len(fits))
     for name in JOINED:
         columns[name] = _nullable(joined.get(name, np.full(total, np.nan)).ravel())
     for name in ESTIMATES.names:

@@ -190,10 +190,7 @@ def _remark(cells: Cells, spikes: NDArray[np.bool_]) -> str | None:
 
 def _no_mode(cells: Cells, cell: int) -> str:
     """Say why the search came to no mode, and what would mend it."""
-    place = " + ".join(
-        f"{level}/{contributor}"
-        for level, contributor in enumerate(cells.contributors[cell])
-    )
+    place = " + ".join(cells.levels.titles[k] for k in cells.members[cell])
     rows = int(cells.n[cell])
     what = "only row" if rows == 1 else f"{rows} rows, which are equal,"
     remedy = "more rows" if rows == 1 else "a sigma above 0 of one of them"

@@ -17,6 +17,9 @@ from typing import Any
 
 SCRIPTS = Path(__file__).parents[2]
 
+# How files are written, locked and recorded changes no number in them.
+WITHOUT_NUMBERS = Path("summands", "files")
+
 # Distributions whose name is not that of the package they install.
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
 
@@ -25,8 +28,9 @@ def digest(script: str, *modules: str) -> str:
     """Digest of the code and packages that a script's results depend on.
 
     It covers the script, the modules of this library that it imports, directly or
-    through others, and the versions of the packages that these import. Comments,
-    docstrings and layout do not count, so editing them reruns nothing.
+    through others, and the versions of the packages that these import. What changes no
+    number does not count: comments, docstrings, layout, wording (text with a space in
+    it: messages, descriptions of options and columns), and the package `files`.
 
     Parameters
     ----------
@@ -47,12 +51,13 @@ def digest(script: str, *modules: str) -> str:
         path = todo.pop()
         if path is None or path in seen:
             continue
-        code, imported = _read(path)
+        code, imported = _read(path, path.stat().st_mtime_ns)
         seen[path] = code
         for name in imported:
             file = _file(name)
             if file is not None:
-                todo.append(file)
+                if file.parent != SCRIPTS / WITHOUT_NUMBERS:
+                    todo.append(file)
             elif name.split(".")[0] not in {*sys.stdlib_module_names, "summands"}:
                 packages.add(name.split(".")[0])
     parts = [f"{path.relative_to(SCRIPTS)} {seen[path]}" for path in sorted(seen)]
@@ -61,9 +66,12 @@ def digest(script: str, *modules: str) -> str:
 
 
 @cache
-def _read(path: Path) -> tuple[str, tuple[str, ...]]:
-    """Digest of one file's code, and the names that it imports."""
+def _read(path: Path, changed: int) -> tuple[str, tuple[str, ...]]:
+    """Digest of one file's code as it was changed last, and the names it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = [ast.Pass()]  # never runs
     imported = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -75,6 +83,9 @@ def _read(path: Path) -> tuple[str, tuple[str, ...]]:
             node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
         ) and ast.get_docstring(node, clean=False):
             node.body = node.body[1:] or [ast.Pass()]
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            # No key, name or format has a space in it.
+            node.value = "" if " " in node.value else node.value
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(imported)
 
 

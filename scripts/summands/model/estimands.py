@@ -236,11 +236,15 @@ class Index:
         One of `PARAMETERS`.
     level, contributor : ndarray of int, shape (P,)
         -1 where they do not apply.
+    level_name, label : ndarray of object, shape (P,)
+        The same in words, None where they do not apply.
     """
 
     parameter: NDArray[np.str_]
     level: NDArray[np.int64]
     contributor: NDArray[np.int64]
+    level_name: NDArray[np.object_]
+    label: NDArray[np.object_]
 
     def where(self, parameter: str) -> NDArray[np.bool_]:
         """Mark the entries of one parameter, shape (P,)."""
@@ -249,12 +253,20 @@ class Index:
 
 def index(levels: Levels) -> Index:
     """Names of the quantities of these levels."""
-    none = np.array([-1])
-    places = {"all": (none, none), "contributor": (levels.level, levels.contributor)}
+    none, nameless = np.array([-1]), np.array([None])
+    places = {
+        "all": (none, none, nameless, nameless),
+        "contributor": (
+            levels.level,
+            levels.contributor,
+            levels.level_name,
+            levels.label,
+        ),
+    }
+    columns = zip(*(places[block.of] for block in BLOCKS), strict=True)
     return Index(
         np.repeat(PARAMETERS, [block.size(levels) for block in BLOCKS]),
-        np.concatenate([places[block.of][0] for block in BLOCKS]),
-        np.concatenate([places[block.of][1] for block in BLOCKS]),
+        *map(np.concatenate, columns),
     )
 
 

@@ -251,7 +251,7 @@ def unidentified_means(cells: Cells) -> str:
 
 
 def _list(levels: Levels, chosen: NDArray[np.bool_]) -> str:
-    """Contributors as level/contributor, the first few of them."""
+    """Contributors in full, the first few of them."""
     places = np.flatnonzero(chosen)
-    text = ", ".join(f"{levels.level[k]}/{levels.contributor[k]}" for k in places[:8])
+    text = ", ".join(levels.titles[k] for k in places[:8])
     return text + (f" and {len(places) - 8} more" if len(places) > 8 else "")

@@ -23,14 +23,59 @@ class Levels:
     ----------
     sizes : tuple of int
         Contributors m_j of each level j = 0..J-1, each at least 1.
+    names : tuple of str, length J, optional
+        What the levels are called; by default their numbers.
+    labels : tuple of J tuples of str, each of length m_j, optional
+        What the contributors of each level are called; by default their numbers.
+
+    Raises
+    ------
+    ValueError
+        If names or labels are not as many as levels and contributors, or if two of
+        them are the same.
     """
 
     sizes: tuple[int, ...]
+    names: tuple[str, ...] = ()
+    labels: tuple[tuple[str, ...], ...] = ()
+
+    def __post_init__(self) -> None:
+        numbers = range(len(self.sizes))
+        names = self.names or tuple(map(str, numbers))
+        labels = self.labels or tuple(
+            tuple(map(str, range(size))) for size in self.sizes
+        )
+        object.__setattr__(self, "names", names)
+        object.__setattr__(self, "labels", labels)
+        if len(names) != len(self.sizes):
+            raise ValueError(f"{len(names)} names for {len(self.sizes)} levels")
+        if tuple(map(len, labels)) != self.sizes:
+            raise ValueError(
+                f"{list(map(len, labels))} labels for {list(self.sizes)} contributors"
+            )
+        if repeated := _repeated([f"level {name!r}" for name in names]):
+            raise ValueError(f"{repeated} is given twice")
+        if repeated := _repeated(self.titles):
+            raise ValueError(f"the contributor {repeated!r} is given twice")
 
     @classmethod
     def of(cls, sizes: Iterable[int]) -> Levels:
-        """Make levels from any iterable of sizes."""
+        """Make levels from any iterable of sizes, with numbers for names."""
         return cls(tuple(int(size) for size in sizes))
+
+    @property
+    def named(self) -> bool:
+        """Whether anything is called other than by its number."""
+        return self != Levels(self.sizes)
+
+    @cached_property
+    def titles(self) -> tuple[str, ...]:
+        """What each contributor is called in full, "level/label", K of them."""
+        return tuple(
+            f"{name}/{label}"
+            for name, labels in zip(self.names, self.labels, strict=True)
+            for label in labels
+        )
 
     @property
     def count(self) -> int:
@@ -56,6 +101,16 @@ class Levels:
     def contributor(self) -> NDArray[np.int64]:
         """Index of each contributor within its level, shape (K,)."""
         return np.concatenate([np.arange(size) for size in self.sizes])
+
+    @cached_property
+    def level_name(self) -> NDArray[np.object_]:
+        """What the level of each contributor is called, shape (K,)."""
+        return np.repeat(np.array(self.names, object), self.sizes)
+
+    @cached_property
+    def label(self) -> NDArray[np.object_]:
+        """What each contributor is called within its level, shape (K,)."""
+        return np.array([label for labels in self.labels for label in labels], object)
 
     @cached_property
     def offsets(self) -> NDArray[np.int64]:
@@ -111,6 +166,16 @@ class Levels:
         """
         parts = np.split(values, self.offsets[1:])
         return np.concatenate([_contrasts(part) for part in parts])
+
+
+def _repeated(words: Iterable[str]) -> str | None:
+    """First word that comes twice, None if there is none."""
+    seen = set()
+    for word in words:
+        if word in seen:
+            return word
+        seen.add(word)
+    return None
 
 
 def _contrasts(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -152,10 +152,7 @@ def find(problem: Problem, cells: Cells, iterations: int = 60) -> Mode:
 
 def _out_of_range(cells: Cells, v: Array) -> FloatingPointError:
     """Say which rows have a variance too small beside the others'."""
-    place = " + ".join(
-        f"{level}/{contributor}"
-        for level, contributor in enumerate(cells.contributors[np.argmin(v)])
-    )
+    place = " + ".join(cells.levels.titles[k] for k in cells.members[np.argmin(v)])
     return FloatingPointError(
         f"the rows of {place} fit without error, or nearly so: floats cannot hold the "
         "posterior's mode, where their variance is all but zero"

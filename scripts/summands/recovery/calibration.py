@@ -68,7 +68,7 @@ def ranks(
     found = {
         (
             str(names.parameter[p]),
-            f"{names.level[p]}/{names.contributor[p]}" if names.level[p] >= 0 else "",
+            f"{names.level_name[p]}/{names.label[p]}" if names.level[p] >= 0 else "",
         ): table[fitted, p].astype(np.int64)
         for p in np.flatnonzero(~estimands.constant(design.levels))
     }

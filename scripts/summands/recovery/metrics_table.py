@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from summands.data.design import Design
 from summands.model import estimands
+from summands.model.levels import Levels
 from summands.recovery import montecarlo
 from summands.recovery.metrics import METRICS
 from summands.recovery.montecarlo import SHARE, Measured, Statistic
@@ -79,7 +80,7 @@ def recovery(
             for quantity, of_quantity in compared.items()
             for gate, row in of_quantity.rows(estimator)
         ]
-        return _table(name, rows)
+        return _table(name, design.levels, rows)
 
 
 class _Compared:
@@ -244,7 +245,7 @@ def _worst(
     return float(each.value[contributor]), contributor
 
 
-def _table(design: str, rows: Sequence[Row]) -> pa.Table:
+def _table(design: str, levels: Levels, rows: Sequence[Row]) -> pa.Table:
     """Put rows of estimator, parameter, level, gate and `COMPUTED` into their table."""
     if not rows:
         return RECOVERY.empty_table()
@@ -262,6 +263,17 @@ def _table(design: str, rows: Sequence[Row]) -> pa.Table:
     columns["mcse"] = np.where(certain, np.nan, mcse)
     columns["largest_share"] = np.array(columns["largest_share"])
     columns["design"] = pa.repeat(pa.scalar(design), len(rows))
+    columns["level_name"] = [
+        None if level is None else levels.names[level] for level in columns["level"]
+    ]
+    for numbers, labels in (
+        ("contributor", "label"),
+        ("worst_contributor", "worst_label"),
+    ):
+        columns[labels] = [
+            None if number is None else levels.labels[level][number]
+            for level, number in zip(columns["level"], columns[numbers], strict=True)
+        ]
     return pa.table(
         [
             pa.array(

@@ -17,6 +17,8 @@ RECOVERY = schema(
         "contributor within the level, where the truth is fixed; null: all "
         "contributors of the level, or none",
     ),
+    ("level_name", pa.string(), "what the level is called, or null"),
+    ("label", pa.string(), "what the contributor is called, or null"),
     ("metric", pa.string(), "name of the metric"),
     ("value", pa.float64(), "its value"),
     (
@@ -46,6 +48,7 @@ RECOVERY = schema(
         "success: the smallest); null where the truth is drawn, and for levels of one",
     ),
     ("worst_contributor", pa.int32(), "the contributor that has it"),
+    ("worst_label", pa.string(), "what that is called"),
     ("replicates", pa.int32(), "replicates that it rests on"),
     (
         "gate",

@@ -82,7 +82,7 @@ def _keys(
         if name == "estimators":
             continue
         if isinstance(inner, Mapping):
-            yield from _keys(inner["properties"], f"{path}{name}.<name>.")
+            yield from _keys(inner.get("properties", {}), f"{path}{name}.<name>.")
         else:
             yield from _keys(rule.get("properties", {}), f"{path}{name}.")
 

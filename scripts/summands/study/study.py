@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from summands import estimators
-from summands.data.design import Design
+from summands.data.design import Design, levels_of, pairs_of
 from summands.estimators import Entry
 from summands.model.levels import Levels
 from summands.model.problem import PRIORS
@@ -225,6 +225,9 @@ def _designs(resolved: Mapping[str, Any]) -> tuple[dict[str, Design], list[str]]
             "the most; shorten them, or make several studies"
         ]
     for where, design in itertools.chain(_grid(resolved), _named(resolved)):
+        if isinstance(design, str):
+            found.append(f"{where}: {design}")
+            continue
         if design.id in designs:
             found.append(f"{where}: the design {design.id} is given twice")
             continue
@@ -267,15 +270,17 @@ def _grid(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Design]]:
             yield where, _design(levels, plain | {"truth_number": number})
 
 
-def _named(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Design]]:
+def _named(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Design | str]]:
     for name, given in resolved.get("designs", {}).items():
         plain = dict(given)
-        coefficients = tuple(
-            tuple((float(mu), float(sigma)) for mu, sigma in level)
-            for level in plain.pop("coefficients")
-        )
-        levels = Levels.of(map(len, coefficients))
-        extra = {"truth": "fixed", "coefficients": coefficients, "name": name}
+        coefficients = plain.pop("coefficients")
+        try:
+            levels = levels_of(coefficients)
+        except ValueError as error:
+            yield f"designs.{name}.coefficients", str(error)
+            continue
+        pairs = pairs_of(coefficients)
+        extra = {"truth": "fixed", "coefficients": pairs, "name": name}
         if "intercept_sd" in plain:
             plain.setdefault("intercept_mean", 0.0)
         yield (

@@ -17,6 +17,7 @@ from summands.recovery.tables import CALIBRATION, RECOVERY
 DESIGNS = schema(
     ("design", pa.string(), "id of the design"),
     ("levels", pa.list_(pa.int32()), "contributors per level"),
+    ("level_names", pa.list_(pa.string()), "what the levels are called"),
     ("rows", pa.int64(), "rows of a data set"),
     ("mu_mean", pa.float64(), "mean of mu before centring"),
     (
@@ -55,9 +56,10 @@ def designs(designs: Mapping[str, Design], replicates: int) -> pa.Table:
             | {
                 key: getattr(design, key)
                 for key in DESIGNS.names
-                if key not in ("design", "levels", "replicates")
+                if key not in ("design", "levels", "level_names", "replicates")
             }
             | {"levels": list(design.levels.sizes)}
+            | {"level_names": list(design.levels.names)}
             | ({"truth_number": None} if design.truth == "drawn" else {})
             for name, design in designs.items()
         ],

@@ -213,6 +213,11 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
             yield f"{where}: {_shown(value)} is not a pair [mu, sigma]"
         case "minItems" | "minProperties":
             yield f"{where}: is empty; give at least {rule}"
+        case "pattern" if list(error.absolute_path) == ["estimators"]:
+            yield (
+                f"{where}: {_shown(value)} cannot be used as an estimator's name; use "
+                "small letters, digits and '_', starting with a letter"
+            )
         case "pattern":
             yield (
                 f"{where}: {_shown(value)} cannot be used as a name; use letters, "

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import fit
 import simulate
+from summands.estimators import Entry
 from summands.study import costs, sizing
 from summands.study.study import Study, load
 
@@ -222,7 +223,10 @@ def test_a_small_study_fits_everywhere():
 @given(st.integers(2, 20), st.integers(10, 1000))
 def test_the_draws_that_are_recommended_are_enough(chains, draws):
     def said(draws: int) -> list[str]:
-        chosen = {"nutpie": {"chains": chains, "draws": draws}, "bayesian_ridge": {}}
+        chosen = {
+            "nutpie": Entry("nutpie", "nutpie", {"chains": chains, "draws": draws}),
+            "bayesian_ridge": Entry("bayesian_ridge", "bayesian_ridge"),
+        }
         return list(costs.short_chains(dataclasses.replace(SOME, estimators=chosen)))
 
     lines = said(draws)

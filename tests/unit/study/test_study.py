@@ -10,6 +10,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from summands.data.design import Design
 from summands.model.problem import PRIORS
 from summands.study import study, validation
 from summands.study.validation import StudyError
@@ -423,3 +424,96 @@ def test_json_that_is_no_yaml_is_read(tmp_path):
     file = tmp_path / "study.json"
     file.write_text(json.dumps(SMALL, indent="\t"))
     assert study.load(SMALL, (file,)).name == "small"
+
+
+NAMED = {
+    "line": {"base": [10.0, 1.0]},
+    "tool": {"A": [0.0, 1.0], "B/2": [1.0, 2.0], "it's": [0.5, 3.0]},
+}
+
+
+def with_coefficients(coefficients):
+    return SMALL | {"designs": {"d": {"rows": 100, "coefficients": coefficients}}}
+
+
+def test_names_are_no_part_of_what_data_depend_on():
+    plain = [list(level.values()) for level in NAMED.values()]
+    named = study.load(with_coefficients(NAMED)).designs["d"]
+    numbered = study.load(with_coefficients(plain)).designs["d"]
+    assert named.content == numbered.content
+    assert named.levels.names == ("line", "tool")
+    assert named.levels.titles == ("line/base", "tool/A", "tool/B/2", "tool/it's")
+    assert numbered.levels.titles == ("0/0", "1/0", "1/1", "1/2")
+    again = Design.from_content(named.content, "d", NAMED)
+    assert again == named
+    assert Design.from_content(named.content, "d") == numbered
+
+
+def test_contributors_that_would_be_called_the_same_are_refused():
+    same = {"a": {"b/c": [0, 1]}, "a/b": {"c": [0, 1], "d": [0, 1]}}
+    assert complaint(with_coefficients(same)).endswith(
+        "designs.d.coefficients: the contributor 'a/b/c' is given twice"
+    )
+
+
+def test_an_estimator_may_have_a_name_and_a_method():
+    entries = {
+        "nutpie": {},
+        "tight": {"method": "nutpie", "draws": 20, "priors": {"mu_sd": 0.1}},
+        "ols": {"method": "least_squares"},
+    }
+    loaded = study.load(SMALL | {"estimators": entries})
+    assert [entry.method for entry in loaded.estimators.values()] == [
+        "nutpie",
+        "nutpie",
+        "least_squares",
+    ]
+    tight = loaded.estimators["tight"]
+    assert (tight.options["draws"], tight.options["chains"]) == (20, 4)
+    assert tight.priors == {"mu_sd": 0.1}
+    assert loaded.estimators["nutpie"].priors == {}
+    # What is written out reads back as the same study.
+    assert study.load(loaded.resolved).estimators == loaded.estimators
+
+
+@pytest.mark.parametrize(
+    ("entries", "sentence"),
+    [
+        (
+            {"tight": {"draws": 20}},
+            "estimators.tight: unknown key; known here: bayesian_ridge, homoscedastic, "
+            "least_squares, maximum_likelihood, nutpie, or name its `method`",
+        ),
+        (
+            {"tight": {"method": "nutpy"}},
+            "estimators.tight.method: 'nutpy' is not one of: bayesian_ridge, "
+            "homoscedastic, least_squares, maximum_likelihood, nutpie",
+        ),
+        (
+            {"nutpie": {"method": "least_squares"}},
+            "estimators.nutpie.method: 'least_squares' is not one of: nutpie",
+        ),
+        (
+            {"ols": {"method": "least_squares", "draws": 20}},
+            "estimators.ols.draws: unknown key; known here: method",
+        ),
+        (
+            {"nutpie": {"priors": {"mu_sd": 0}}},
+            "estimators.nutpie.priors.mu_sd: 0 is not more than 0",
+        ),
+        (
+            {"nutpie": {"priors": {"mu": 1}}},
+            "estimators.nutpie.priors.mu: unknown key; known here: intercept_mean, "
+            "intercept_sd, log_sigma_mean, log_sigma_sd, mu_sd",
+        ),
+        (
+            {"Tight one": {"method": "nutpie"}},
+            "estimators: 'Tight one' cannot be used as an estimator's name; use small "
+            "letters, digits and '_', starting with a letter",
+        ),
+    ],
+)
+def test_a_wrong_entry_is_told(entries, sentence):
+    told = complaint(SMALL | {"estimators": entries})
+    assert "1 problem" in told
+    assert told.endswith(f"- {sentence}")

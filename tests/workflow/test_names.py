@@ -1,0 +1,86 @@
+"""What levels, contributors and estimators are called, from file to table."""
+
+import pandas as pd
+import pyarrow.parquet as pq
+import xarray as xr
+import yaml
+
+FEW = {"chains": 2, "tune": 60, "draws": 20, "escalations": 0}
+TOOLS = {"A b": [0, 1], "Ü-2": [1, 1], "it's": [-1, 2]}
+STUDY = {
+    "study": "named",
+    "replicates": 2,
+    "designs": {
+        "line": {"rows": 60, "coefficients": {"base": {"all": [10, 1]}, "tool": TOOLS}}
+    },
+    "estimators": {
+        "nutpie": FEW,
+        "wrong": {"method": "nutpie", "priors": {"mu_sd": 0.01}, **FEW},
+        "least_squares": {},
+    },
+}
+
+
+def renamed(study):
+    """The study with other names for its tools, in the same order."""
+    study = yaml.safe_load(yaml.safe_dump(study, sort_keys=False))
+    level = study["designs"]["line"]["coefficients"]
+    level["tool"] = dict(zip("xyz", level["tool"].values(), strict=True))
+    return study
+
+
+def written(study):
+    return yaml.safe_dump(study, sort_keys=False, allow_unicode=True)
+
+
+def test_names_reach_every_table_and_file(workflow):
+    workflow.run(written(STUDY))
+    results = workflow.results("named")
+    estimates = pd.read_parquet(results / "estimates.parquet")
+    means = estimates.query("parameter == 'mu' and estimator == 'nutpie'")
+    assert means["label"].tolist() == ["all", *TOOLS] * 2
+    assert means["level_name"].tolist() == ["base", *["tool"] * 3] * 2
+    whole = estimates.query("parameter == 'intercept'")
+    assert whole[["level_name", "label"]].isna().all(axis=None)
+    recovery = pd.read_parquet(results / "recovery.parquet")
+    of_tools = recovery.query("parameter == 'mu' and metric == 'bias'")
+    assert {*of_tools["label"]} == {*TOOLS}
+    worst = recovery.dropna(subset=["worst_label"])
+    assert [list(TOOLS)[int(k)] for k in worst["worst_contributor"]] == [
+        *worst["worst_label"]
+    ]
+    tree = xr.open_datatree(
+        results / "fitted" / "nutpie" / "line" / "replicates-0-1" / "posterior.nc"
+    )
+    titles = ["base/all", *(f"tool/{label}" for label in TOOLS)]
+    assert tree["posterior"]["contributor"].to_numpy().tolist() == titles
+    constant = tree["constant_data"].sel(contributor="tool/Ü-2")
+    assert (str(constant["label"].item()), str(constant["level_name"].item())) == (
+        "Ü-2",
+        "tool",
+    )
+    assert (constant["level"].item(), constant["contributor_in_level"].item()) == (1, 1)
+    designs = pq.read_table(results / "designs.parquet")
+    assert designs["level_names"].to_pylist() == [["base", "tool"]]
+
+    # One method under two names: the same data, other priors, and so other answers.
+    tight = estimates.query("parameter == 'mu' and estimator == 'wrong' and level == 1")
+    loose = means.query("level == 1")
+    assert (tight["sd"].to_numpy() < 0.02).all()
+    assert (loose["sd"].to_numpy() > 0.02).all()
+    fits = pd.read_parquet(results / "fits.parquet").set_index("estimator")
+    assert fits.loc["wrong", "prior_conflict"].notna().all()
+    assert fits.loc["nutpie", "prior_conflict"].isna().all()
+
+    # Other names are another table of the same data.
+    before = workflow.files("named")
+    workflow.run(written(renamed(STUDY)))
+    after = workflow.files("named")
+    assert {
+        name for name in after if "simulated" in name and after[name] != before[name]
+    } == set()
+    changed = pd.read_parquet(results / "estimates.parquet")
+    assert changed.query("parameter == 'mu'")["label"].tolist() == ["all", *"xyz"] * 6
+    pd.testing.assert_frame_equal(
+        changed.drop(columns="label"), estimates.drop(columns="label")
+    )
