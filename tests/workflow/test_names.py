@@ -6,12 +6,12 @@ import xarray as xr
 import yaml
 
 FEW = {"chains": 2, "tune": 60, "draws": 20, "escalations": 0}
-TOOLS = {"A b": [0, 1], "Ü-2": [1, 1], "it's": [-1, 2]}
+TOOLS = {"A b": [0, 1], "Ü-2": [3, 1], "it's": [-3, 2]}
 STUDY = {
     "study": "named",
     "replicates": 2,
     "designs": {
-        "line": {"rows": 60, "coefficients": {"base": {"all": [10, 1]}, "tool": TOOLS}}
+        "line": {"rows": 600, "coefficients": {"base": {"all": [10, 1]}, "tool": TOOLS}}
     },
     "estimators": {
         "nutpie": FEW,

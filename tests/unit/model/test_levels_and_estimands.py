@@ -3,7 +3,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from summands.model import estimands
+from summands.data import generator
+from summands.data.design import Design
+from summands.estimation import fitting, tables
+from summands.estimators import least_squares, nutpie
+from summands.model import estimands, information
+from summands.model.cells import collapse
+from summands.model.data_set import DataSet
 from summands.model.levels import Levels
 from summands.model.problem import Problem
 
@@ -123,3 +129,103 @@ def test_only_contributors_alone_in_their_level_are_constant():
         if fixed
     ]
     assert constant == [("mu", 0), ("variance_contrast", 0)]
+
+
+@given(
+    st.lists(st.integers(1, 5), min_size=1, max_size=4).map(Levels.of),
+    st.integers(0, 1000),
+)
+def test_every_block_is_its_linear_form(levels, seed):
+    """Two routes to one number: from coefficients, and from contributors' moments."""
+    rng = np.random.default_rng(seed)
+    means = rng.normal(size=levels.contributors)
+    sigma = rng.lognormal(size=levels.contributors)
+    intercept = float(levels.level_means(means).sum())
+    values = estimands.evaluate(levels, intercept, levels.centre(means), sigma)
+    names = estimands.index(levels)
+    weights = estimands.weights(levels)
+    for block in estimands.BLOCKS:
+        mine = names.where(block.name)
+        assert mine.sum() == block.size(levels)
+        moments = {"means": means, "variances": sigma**2}[block.linear_in]
+        found = values[mine] ** 2 if block.root else values[mine]
+        assert found == pytest.approx(weights[mine] @ moments, abs=1e-9)
+        if block.zero_sum:
+            assert levels.level_means(values[mine]) == pytest.approx(0.0, abs=1e-9)
+        if block.positive:
+            assert (values[mine] > 0).all()
+    linear, _ = estimands.linear(levels, means, None, sigma**2, None)
+    assert linear == pytest.approx(values, abs=1e-9)
+
+
+def test_a_new_quantity_is_a_new_block_and_nothing_else(monkeypatch):
+    """It reaches index, units, priors, bounds, fits and tables from the one list."""
+    block = estimands.Block(
+        name="mean_variance",
+        meaning="mean of sigma² over all contributors",
+        symbol="mean variance",
+        of="all",
+        evaluate=lambda given: (given.sigma**2).mean(axis=-1, keepdims=True),
+        linear_in="variances",
+        weights=lambda levels: np.full(
+            (1, levels.contributors), 1.0 / levels.contributors
+        ),
+        prior_spread=lambda problem: np.array([np.nan]),
+        power=2,
+        positive=True,
+        identified="where there is but one level",
+    )
+    monkeypatch.setattr(estimands, "BLOCKS", (*estimands.BLOCKS, block))
+    monkeypatch.setattr(estimands, "PARAMETERS", (*estimands.PARAMETERS, block.name))
+    levels = Levels.of([4])
+    design = Design(levels, 400)
+    truth = generator.draw_truth(design, 1, 0)
+    cells = collapse(generator.draw_rows(design, truth, 1, 0))
+    bound = information.standard_errors(cells, truth.sigma**2)
+    assert len(bound) == len(estimands.prior_spread(design.problem())) == 15
+    fits = [
+        fitting.fit(module.estimate, DataSet(cells), design.problem(), options, 0)
+        for module, options in (
+            (least_squares, {}),
+            (nutpie, {key: rule["default"] for key, rule in nutpie.OPTIONS.items()}),
+        )
+    ]
+    for fit in fits:
+        assert fit.error is None
+        table = tables.estimates("d", "e", levels, [0], [fit]).to_pandas()
+        (row,) = table[table["parameter"] == "mean_variance"].to_dict("records")
+        of_sigma = table[table["parameter"] == "sigma"]
+        assert row["identified"]
+        assert row["estimate"] == pytest.approx(
+            (of_sigma["estimate"] ** 2).mean(), rel=0.05
+        )
+        assert 0.3 * bound[-1] < row["sd"] < 3 * bound[-1]
+    assert fits[1].rhat[-1] < 1.01
+
+
+def test_levels_and_contributors_are_called_by_number_unless_they_are_named():
+    assert Levels.of([1, 2]).titles == ("0/0", "1/0", "1/1")
+    assert not Levels.of([1, 2]).named
+    named = Levels((1, 2), ("base", "Werkzeug 1"), (("all",), ("Ä", "b'c")))
+    assert named.named
+    assert named.titles == ("base/all", "Werkzeug 1/Ä", "Werkzeug 1/b'c")
+    names = estimands.index(named)
+    mu = names.where("mu")
+    assert names.level_name[mu].tolist() == ["base", "Werkzeug 1", "Werkzeug 1"]
+    assert names.label[mu].tolist() == ["all", "Ä", "b'c"]
+    assert names.label[0] is names.level_name[-1] is None
+
+
+@pytest.mark.parametrize(
+    ("names", "labels", "reason"),
+    [
+        (("a",), (), "1 names for 2 levels"),
+        (("a", "a"), (), "level 'a' is given twice"),
+        ((), (("x",), ("y",)), r"\[1, 1\] labels for \[1, 2\] contributors"),
+        ((), (("x",), ("y", "y")), "'1/y' is given twice"),
+        (("a", "a/b"), (("b/c",), ("c", "d")), "'a/b/c' is given twice"),
+    ],
+)
+def test_names_that_cannot_be_told_apart_are_refused(names, labels, reason):
+    with pytest.raises(ValueError, match=reason):
+        Levels((1, 2), names, labels)
