@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help env env-test cores study verify report test lint bench bench-scale lock \
-    clean
+    docs clean
 
 CORES ?= all
 STUDY ?= config/config.yaml
@@ -60,6 +60,9 @@ bench: ## compare with other samplers; writes results/bench/ (takes some 20 minu
 
 bench-scale: env ## measure time and memory of large studies (takes some 6 minutes)
 	PYTHONPATH=scripts .venv/bin/python -m benchmarks.bench_scale
+
+docs: env ## renew the pages that are generated from the code
+	PYTHONPATH=scripts .venv/bin/python -m summands.report.reference
 
 lock: env-test ## renew the hash-pinned locks under envs/
 	envs/lock.sh

@@ -1,7 +1,7 @@
 """Estimators that are broken on purpose: each must be caught, and a sound one not.
 
-At the size of study that the README recommends for calibration, on a design with little
-data, where posteriors depend on everything.
+At the size of study that docs/evidence.md asks for, on a design with little data, where
+posteriors depend on everything.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Bayesian ridge regression of the values on one indicator per contributor.
 
-The baseline: one noise level for all rows, so it has neither sigma nor variance
-contrasts. MacKay (1992, Neural Computation 4:415) and Tipping (2001, JMLR 1:211), as
-in scikit-learn's ``BayesianRidge``.
+The baseline, scikit-learn's ``BayesianRidge`` (MacKay 1992, Neural Computation 4:415;
+Tipping 2001, JMLR 1:211). One noise for all rows, which is its total variance, without
+a standard error; so it has neither sigma nor variance contrasts.
 """
 
 from __future__ import annotations

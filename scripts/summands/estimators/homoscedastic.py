@@ -1,7 +1,9 @@
 """The ordinary mixed model: random effects per level, one residual variance, REML.
 
 What lme4 fits for ``value ~ 1 + (1 | level_1) + (1 | level_2) + ...``: it knows which
-contributors shift the sum, and takes all of them to be equally noisy.
+contributors shift the sum, and takes all of them to be equally noisy, so it has neither
+sigma nor variance contrasts. Its standard errors know that the variance components are
+estimated (Kackar and Harville 1984; Prasad and Rao 1990).
 """
 
 from __future__ import annotations

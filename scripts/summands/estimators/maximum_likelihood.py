@@ -1,6 +1,8 @@
 """Maximum likelihood of the heteroscedastic sum, with variances that are not negative.
 
-The efficient frequentist answer, which the posterior must match as rows grow.
+The efficient frequentist answer, which the posterior must match as rows grow. With a
+cell of one row the likelihood has no maximum; an interior mode is given then, and the
+column ``remark`` of ``fits.parquet`` says so.
 """
 
 from __future__ import annotations

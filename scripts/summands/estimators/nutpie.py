@@ -1,9 +1,9 @@
 """The posterior of the full model, sampled by nutpie's NUTS.
 
-Hoffman and Gelman (2014, JMLR 15:1593) for the sampler, `model.statement` for the
-model.
-Two backends sample the same posterior: "compiled" (`posterior.density`, in coordinates
-fitted to the data), and "pymc" (the model as PyMC states it, compiled for each design).
+Hoffman and Gelman (2014, JMLR 15:1593) for the sampler, `summands.model.statement` for
+the model. Two backends sample the same posterior: "compiled"
+(`summands.posterior.density`, in coordinates fitted to the data), and "pymc" (the model
+as PyMC states it, compiled for each design).
 """
 
 from __future__ import annotations

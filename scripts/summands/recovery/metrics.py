@@ -53,19 +53,19 @@ NEEDS_95 = ("estimate", "lower_95", "upper_95")
 def bias(sample: Sample) -> Statistic:
     """Mean error (Morris et al. 2019, table 6), in the unit of the quantity.
 
-    For quantities that sum to zero only by contributor: over the level it is zero
-    whatever the estimator does.
+    Of mu and variance_contrast, which sum to zero, only by contributor: over the level
+    it is zero whatever the estimator does.
     """
     return Sums(sample.error[None], montecarlo.mean, of_level=not sample.zero_sum)
 
 
 @metric(REAL, from_zero)
 def bias_along_truth(sample: Sample) -> Statistic | None:
-    """Mean error in the direction of the truth, for quantities that sum to zero.
+    """Mean of error x sign(truth), of mu and variance_contrast, which sum to zero.
 
-    The mean of error x sign(truth): below zero where estimates are drawn towards
-    zero, above zero where they are exaggerated. Contrasts that are truly zero have no
-    direction and do not count.
+    Below zero where estimates are drawn towards zero (shrinkage), above zero where they
+    are exaggerated. Contrasts that are truly zero have no direction and do not count.
+    In the unit of the quantity.
     """
     return _directed(sample, sample.error) if sample.zero_sum else None
 
@@ -87,19 +87,20 @@ def rmse(sample: Sample) -> Statistic:
 
 @metric(POSITIVE, largest, needs=("estimate", "bound"))
 def rmse_over_bound(sample: Sample) -> Statistic:
-    """Root mean square of error / bound: 1 is efficient.
+    """Root mean square of error / Cramér-Rao bound: 1 is efficient. Without a unit.
 
-    Each replicate and contributor has its own Cramér-Rao bound, that of its cells at
-    the truth (`model.information.standard_errors`). Absent where not identified.
+    Each error over the bound of its own replicate and contributor, that of its cells at
+    the truth (`bound` in `estimates.parquet`). Absent where not identified.
     """
     return _root_mean_square(sample.error / sample.bound)
 
 
 @metric(POSITIVE, largest)
 def rmse_over_total(sample: Sample) -> Statistic:
-    """Root mean square of error / true total variance of the same replicate.
+    """Root mean square of error / true total standard deviation. Without a unit.
 
-    Of error / root of the total variance for intercept, mu and sigma. Without a unit.
+    Each error over that of its own replicate; of variance_contrast and total_variance
+    over the total variance.
     """
     return _root_mean_square(sample.error / sample.scale[:, None])
 
@@ -108,7 +109,7 @@ def rmse_over_total(sample: Sample) -> Statistic:
 def rmse_log(sample: Sample) -> Statistic:
     """Root mean square of log(estimate / truth), of sigma and total_variance.
 
-    It rests on the replicates whose estimates are positive. Without a unit.
+    It rests on the replicates whose estimates are positive, and has no unit.
     """
     return _root_mean_square(np.log(sample.estimate / sample.truth))
 
@@ -117,15 +118,18 @@ def rmse_log(sample: Sample) -> Statistic:
 def empirical_se(sample: Sample) -> Statistic:
     """Empirical standard error (Morris et al. 2019, table 6), in the quantity's unit.
 
-    The standard deviation of the estimate over replicates, its square averaged over
-    contributors. Absent for fewer than ten replicates.
+    The standard deviation of the estimate over replicates, its square averaged over the
+    contributors of a level. Absent for fewer than ten replicates.
     """
     return Sums(montecarlo.deviations(sample.error), _root_of_variance)
 
 
 @metric(POSITIVE, largest, regime="fixed", needs=("estimate", "sd"))
 def model_se(sample: Sample) -> Statistic:
-    """Root mean square of the standard errors given (Morris et al. 2019, table 6)."""
+    """Root mean square of the standard errors given (Morris et al. 2019, table 6).
+
+    In the unit of the quantity.
+    """
     return _root_mean_square(sample.sd)
 
 
@@ -154,7 +158,10 @@ def coverage_95(sample: Sample) -> Statistic:
 
 @metric(SHARE, from_nominal(0.5), regime="fixed", needs=NEEDS_50)
 def bias_eliminated_coverage_50(sample: Sample) -> Statistic:
-    """Share of central 50 % intervals that hold the mean estimate."""
+    """Share of central 50 % intervals that hold the mean estimate.
+
+    As `bias_eliminated_coverage_95`.
+    """
     return _bias_eliminated(sample.estimate, sample.lower_50, sample.upper_50)
 
 
@@ -162,8 +169,8 @@ def bias_eliminated_coverage_50(sample: Sample) -> Statistic:
 def bias_eliminated_coverage_95(sample: Sample) -> Statistic:
     """Share of central 95 % intervals that hold the mean estimate.
 
-    Morris et al. (2019, table 6); with the coverage it tells bias from intervals of a
-    wrong width.
+    Morris et al. (2019, table 6). Beside `coverage_95` it tells bias from intervals of
+    a wrong width.
     """
     return _bias_eliminated(sample.estimate, sample.lower_95, sample.upper_95)
 
@@ -182,9 +189,10 @@ def width_95(sample: Sample) -> Statistic:
 
 @metric(POSITIVE, largest, needs=NEEDS_95)
 def width_95_over_total(sample: Sample) -> Statistic:
-    """Mean of width / true total variance of the same replicate, of 95 % intervals.
+    """Mean of width / true total standard deviation, of the central 95 % intervals.
 
-    As in `rmse_over_total`. Without a unit.
+    Each over that of its own replicate; of variance_contrast and total_variance over
+    the total variance. Without a unit.
     """
     width = sample.upper_95 - sample.lower_95
     return Sums((width / sample.scale[:, None])[None], montecarlo.mean)
@@ -192,7 +200,11 @@ def width_95_over_total(sample: Sample) -> Statistic:
 
 @metric(POSITIVE, largest, needs=NEEDS_50)
 def interval_score_50(sample: Sample) -> Statistic:
-    """Mean interval score of the central 50 % intervals, in the quantity's unit."""
+    """Mean interval score of the central 50 % intervals, in the quantity's unit.
+
+    Width, and 2 / 0.5 times the distance of a truth that is outside; see
+    `interval_score_95`.
+    """
     return _interval_score(sample.truth, sample.lower_50, sample.upper_50, 0.5)
 
 
@@ -201,7 +213,7 @@ def interval_score_95(sample: Sample) -> Statistic:
     """Mean interval score of the central 95 % intervals, in the quantity's unit.
 
     Width, and 2 / 0.05 times the distance of a truth that is outside (Gneiting and
-    Raftery 2007, JASA 102:359, equation 43).
+    Raftery 2007, JASA 102:359, equation 43). Less is better.
     """
     return _interval_score(sample.truth, sample.lower_95, sample.upper_95, 0.05)
 
@@ -210,7 +222,10 @@ def interval_score_95(sample: Sample) -> Statistic:
 def crps(sample: Sample) -> Statistic:
     """Mean continuous ranked probability score, in the unit of the quantity.
 
-    See `summands.recovery.scores`. That of draws is unbiased and may be below zero.
+    E|X - truth| - 1/2 E|X - X'|, with X and X' two draws from the posterior, or from a
+    normal distribution with the estimate and its standard error (Gneiting and Raftery
+    2007, equations 21 and 22). Less is better. That of draws is the fair score (Ferro
+    2014, QJRMS 140:1917), which may be below zero.
     """
     return Sums(sample.crps[None], montecarlo.mean)
 
@@ -219,7 +234,8 @@ def crps(sample: Sample) -> Statistic:
 def sign_rate(sample: Sample) -> Statistic | None:
     """Share of contrasts whose estimate has the sign of the truth.
 
-    Contrasts that are truly zero have no sign and do not count.
+    Of mu and variance_contrast. Contrasts that are truly zero have no sign and do not
+    count.
     """
     if not sample.zero_sum:
         return None
@@ -232,8 +248,8 @@ def sign_rate(sample: Sample) -> Statistic | None:
 def top_rate(sample: Sample) -> Statistic | None:
     """Share of replicates in which the largest contrast is estimated to be largest.
 
-    Where several estimates are largest, they share the success. Absent where the
-    largest true contrasts are equal.
+    Of mu and variance_contrast. Where several estimates are largest, they share the
+    success. Absent where the largest true contrasts are equal.
     """
     if not sample.zero_sum or sample.truth.shape[1] < 2:
         return None
@@ -256,7 +272,7 @@ def top_rate(sample: Sample) -> Statistic | None:
     needs=("estimate", "sd", "lower_95", "upper_95"),
 )
 def contraction(sample: Sample) -> Statistic | None:
-    """Mean of 1 - (posterior spread / prior spread)^2.
+    """Mean of 1 - (posterior spread / prior spread)^2, of estimators with draws.
 
     Schad, Betancourt and Vasishth (2021, Psychological Methods 26:103): 0 where the
     data say nothing, near 1 where they say all. The spread is the standard deviation
@@ -275,17 +291,20 @@ def contraction(sample: Sample) -> Statistic | None:
 
 @metric(REAL, from_zero, regime="drawn", needs=("estimate", "sd"))
 def z_mean(sample: Sample) -> Statistic | None:
-    """Mean posterior z-score, (estimate - truth) / sd, in the direction of the truth.
+    """Mean posterior z-score, (estimate - truth) / sd, of estimators with draws.
 
-    Schad et al. (2021). Directed, because scores of contrasts sum to nearly zero; not
-    directed for the other quantities.
+    Schad et al. (2021). Of mu and variance_contrast times the sign of the truth, as
+    scores of contrasts sum to nearly zero.
     """
     return _directed(sample, sample.error / sample.sd) if sample.posterior else None
 
 
 @metric(POSITIVE, largest, regime="drawn", needs=("estimate", "sd"))
 def z_rms(sample: Sample) -> Statistic | None:
-    """Root mean square of the posterior z-score: 1 if sd is as large as the error."""
+    """Root mean square of the posterior z-score, of estimators with draws.
+
+    Schad et al. (2021): 1 if sd is as large as the error.
+    """
     return _root_mean_square(sample.error / sample.sd) if sample.posterior else None
 
 
@@ -294,14 +313,17 @@ def coverage_95_failures_missed(sample: Sample) -> Statistic | None:
     """95 % coverage if every interval that cannot be trusted misses the truth.
 
     Those of fits that failed or did not converge, and those that data with a gap do
-    not give.
+    not give, count as 0.
     """
     return _coverage_with_failures(sample, held=0.0)
 
 
 @metric(SHARE, from_nominal(0.95), needs=(), gates=(ALL,))
 def coverage_95_failures_held(sample: Sample) -> Statistic | None:
-    """95 % coverage if every interval that cannot be trusted holds the truth."""
+    """95 % coverage if every interval that cannot be trusted holds the truth.
+
+    The same intervals as in `coverage_95_failures_missed`; here they count as 1.
+    """
     return _coverage_with_failures(sample, held=1.0)
 
 

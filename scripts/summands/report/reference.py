@@ -1,76 +1,194 @@
 """Reference pages, written from the definitions that the code itself uses.
 
-``python -m summands.report.reference`` in scripts/ renews config/README.md and the list
-of columns in README.md; a test fails when they differ from the definitions.
+A page is Markdown, with blocks between markers that name them; what stands between the
+markers is written here. ``python -m summands.report.reference`` in scripts/, or ``make
+docs``, renews all pages; a test fails where one differs from the definitions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from summands import estimators
+from summands.model import estimands, information
+from summands.model.cells import collapse
+from summands.model.levels import Levels
+from summands.model.rows import Rows
+from summands.recovery.metrics import METRICS
+from summands.recovery.registry import GATES, Metric
 from summands.study import study, tables
 
 ROOT = Path(__file__).parents[3]
-BEGIN = "<!-- columns: written by summands.report.reference -->\n"
-END = "<!-- end of columns -->\n"
 
-TITLE = """\
-# The study file
+BLOCK = re.compile(
+    r"(<!-- (\w+): written by summands\.report\.reference -->\n)"
+    r".*?"
+    r"(<!-- end of \2 -->\n)",
+    re.DOTALL,
+)
 
-A study is one YAML file: a grid of designs or designs by name, how many replicates of
-each, and the estimators that fit them. `config.yaml` in this folder is the default
-study. Any other file is given with `make study STUDY=file.yaml` or
-`snakemake --configfile file.yaml`, and stands alone: nothing of the default study leaks
-into it.
+# What the regimes of metrics are called, in the order of the page.
+REGIMES = {
+    "both": "With any truth",
+    "fixed": "With a fixed truth",
+    "drawn": "With truths drawn from the prior",
+}
 
-A file is checked before anything runs. Unknown keys, wrong types and impossible values
-are all told at once, with their place in the file.
+# What each quantity means, and its unit.
+QUANTITIES = {
+    "intercept": (
+        "mean of a row, averaged over the contributors of each level",
+        "value",
+    ),
+    "mu": (
+        "what a contributor adds to the mean, less the average of its level",
+        "value",
+    ),
+    "sigma": ("standard deviation of what a contributor adds", "value"),
+    "variance_contrast": (
+        "its sigma² less the mean of sigma² over its level",
+        "value²",
+    ),
+    "total_variance": ("sum over the levels of the mean of sigma²", "value²"),
+}
 
-| key | default | meaning |
-|---|---|---|
-"""
+
+def pages() -> list[Path]:
+    """Pages that may have blocks."""
+    of_docs = sorted((ROOT / "docs").rglob("*.md"))
+    return [ROOT / "README.md", ROOT / "config" / "README.md", *of_docs]
 
 
-def study_file() -> str:
-    """Write config/README.md: every key of the study file."""
-    schema = study.schema()
-    lines = [
-        f"| `{path}` | {_default(rule)} | {_flat(rule['description'])} |\n"
-        for path, rule in _keys(schema["properties"])
-    ]
-    text = TITLE + "".join(lines)
+def renewed(page: str) -> str:
+    """Write the blocks of a page anew.
+
+    Parameters
+    ----------
+    page : str
+        Its text.
+
+    Raises
+    ------
+    KeyError
+        If a block has a name that is not in `BLOCKS`.
+    """
+    return BLOCK.sub(
+        lambda found: f"{found[1]}\n{BLOCKS[found[2]]()}\n{found[3]}", page
+    )
+
+
+def keys() -> str:
+    """List every key of the study file."""
+    return _table(
+        ("key", "default", "meaning"),
+        (
+            (f"`{path}`", _default(rule), rule["description"])
+            for path, rule in _keys(study.schema()["properties"])
+        ),
+    )
+
+
+def options() -> str:
+    """List the options of every estimator."""
+    sections = []
     for name in estimators.names():
-        summary = (estimators.load(name).__doc__ or "").split("\n\n")[0]
-        text += f"\n## Estimator `{name}`\n\n{_flat(summary)}\n\n"
-        if not estimators.load(name).OPTIONS:
-            text += "No options.\n"
-            continue
-        text += "| option | default | meaning |\n|---|---|---|\n"
-        for option, rule in estimators.load(name).OPTIONS.items():
-            text += (
-                f"| `{option}` | {_default(rule)} | {_flat(rule['description'])} |\n"
-            )
-    return text
+        rules = estimators.load(name).OPTIONS
+        rows = [
+            (f"`{option}`", _default(rule), rule["description"])
+            for option, rule in rules.items()
+        ]
+        sections.append(
+            f"## Estimator `{name}`\n\n{_paragraphs(estimators.load(name))[0]}\n\n"
+            + (_table(("option", "default", "meaning"), rows) or "No options.\n")
+        )
+    return "\n".join(sections)
+
+
+def methods() -> str:
+    """Describe every estimator in the words of its module."""
+    sections = []
+    for name in estimators.names():
+        module = estimators.load(name)
+        facts = [
+            f"reads {module.READS}",
+            "returns draws" if module.SAMPLES else "has no draws",
+        ]
+        if getattr(module, "PRIORS", False):
+            facts.append("uses the priors")
+        sections.append(
+            f"## `{name}`\n\n"
+            + "\n\n".join(_paragraphs(module))
+            + f"\n\nIt {', '.join(facts)}. "
+            + f"[Options](../config/README.md#estimator-{name}).\n"
+        )
+    return "\n".join(sections)
+
+
+def quantities() -> str:
+    """List the quantities that are estimated."""
+    levels = Levels.of([1, 3, 5])
+    crossed = np.indices(levels.sizes).reshape(levels.count, -1)
+    rows_of_all = Rows(levels, np.zeros(crossed.shape[1]), tuple(crossed))
+    identified = information.identified(collapse(rows_of_all))
+    index = estimands.index(levels)
+    rows = []
+    for name in estimands.PARAMETERS:
+        chosen = index.where(name)
+        meaning, unit = QUANTITIES[name]
+        each = "each contributor" if (index.level[chosen] >= 0).all() else "the sum"
+        determined = "yes" if identified[chosen].all() else "no"
+        rows.append((f"`{name}`", each, meaning, unit, determined))
+    return _table(("quantity", "of", "meaning", "unit", "determined by the data"), rows)
+
+
+def metrics() -> str:
+    """Explain every metric in the words of its function."""
+    return "\n".join(
+        f"## {title}\n\n"
+        + _table(
+            ("metric", "meaning"),
+            (
+                (f"`{_full_name(metric)}`", _meaning(metric))
+                for metric in METRICS.values()
+                if metric.regime == regime
+            ),
+        )
+        for regime, title in REGIMES.items()
+    )
 
 
 def columns() -> str:
-    """Write the columns of the final tables."""
-    text = ""
-    for name, schema in tables.SCHEMAS.items():
-        text += f"\n**{name}.parquet**\n\n| column | type | meaning |\n|---|---|---|\n"
-        for field in schema:
-            meaning = field.metadata[b"description"].decode()
-            text += f"| `{field.name}` | {field.type} | {meaning} |\n"
-    return text + "\n"
+    """List the columns of the final tables."""
+    return "\n".join(
+        f"## {name}.parquet\n\n"
+        + _table(
+            ("column", "type", "meaning"),
+            (
+                (
+                    f"`{field.name}`",
+                    str(field.type),
+                    field.metadata[b"description"].decode(),
+                )
+                for field in schema
+            ),
+        )
+        for name, schema in tables.SCHEMAS.items()
+    )
 
 
-def renewed(readme: str) -> str:
-    """Put the current columns into the text of README.md."""
-    before, rest = readme.split(BEGIN)
-    return before + BEGIN + columns() + END + rest.split(END)[1]
+BLOCKS: Mapping[str, Callable[[], str]] = {
+    "keys": keys,
+    "options": options,
+    "estimators": methods,
+    "quantities": quantities,
+    "metrics": metrics,
+    "columns": columns,
+}
 
 
 def _keys(
@@ -91,11 +209,35 @@ def _default(rule: Mapping[str, Any]) -> str:
     return f"`{rule['default']}`" if "default" in rule else ""
 
 
-def _flat(text: str) -> str:
-    return " ".join(text.split())
+def _full_name(metric: Metric) -> str:
+    return metric.name + ("<estimator>" if metric.versus else "")
+
+
+def _meaning(metric: Metric) -> str:
+    meaning = " ".join(_paragraphs(metric.statistic))
+    if metric.gates != GATES:
+        meaning += f" At gate {', '.join(f'`{gate}`' for gate in metric.gates)} alone."
+    return meaning
+
+
+def _paragraphs(documented: object) -> list[str]:
+    """Docstring of a module or function as Markdown, a line a paragraph."""
+    text = (documented.__doc__ or "").replace("``", "`")
+    return [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a Markdown table; nothing where it has no rows."""
+    lines = [_line(row) for row in rows]
+    rule = "|---" * len(header) + "|\n"
+    return "".join([_line(header), rule, *lines]) if lines else ""
+
+
+def _line(row: Sequence[str]) -> str:
+    cells = (" ".join(text.split()).replace("|", r"\|") for text in row)
+    return f"| {' | '.join(cells)} |\n"
 
 
 if __name__ == "__main__":
-    (ROOT / "config" / "README.md").write_text(study_file())
-    README = ROOT / "README.md"
-    README.write_text(renewed(README.read_text()))
+    for path in pages():
+        path.write_text(renewed(path.read_text()))

@@ -37,7 +37,7 @@ EMPTY = 900
 
 # Microseconds of a gradient of the posterior: a call, and what each contributor and
 # each cell adds. Chosen to come within 1.5 times of the benchmark's fits, which take
-# 0.065, 0.13 and 1.26 s (README.md) and are put at 0.09, 0.12 and 0.88 here.
+# 0.065, 0.13 and 1.26 s (docs/evidence.md) and are put at 0.09, 0.12 and 0.88 here.
 OF_CALL, OF_CONTRIBUTOR, OF_CELL = 1.2, 0.1, 0.005
 GRADIENTS_PER_DRAW = 8
 

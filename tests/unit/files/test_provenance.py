@@ -11,7 +11,6 @@ import pytest
 import yaml
 
 from summands.files import provenance
-from summands.report import reference
 
 ROOT = Path(__file__).parents[3]
 
@@ -195,11 +194,3 @@ def test_the_library_needs_no_snakemake():
         f"import importlib\nfor name in {modules}: importlib.import_module(name)"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT / "scripts", check=True)
-
-
-def test_reference_pages_are_those_of_the_definitions():
-    assert (ROOT / "config" / "README.md").read_text() == reference.study_file()
-    readme = (ROOT / "README.md").read_text()
-    assert readme == reference.renewed(readme), (
-        "run python -m summands.report.reference"
-    )

@@ -1,6 +1,4 @@
 import dataclasses
-import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -182,20 +180,6 @@ def test_every_metric_is_tested_against_its_definition():
     by_other_means |= {"bias_eliminated_coverage_50", "bias_eliminated_coverage_95"}
     by_other_means |= {"relative_precision_vs_", "rmse_ratio_vs_"}
     assert by_other_means == {*METRICS} - {metric.name for metric in DEFINITIONS}
-
-
-def test_the_readme_explains_every_metric_in_its_regime():
-    text = (Path(__file__).parents[3] / "README.md").read_text()
-    table = text.split("| metric | truth | meaning |")[1].split("\n\n")[0]
-    explained = {"both": set(), "fixed": set(), "drawn": set()}
-    for line in table.splitlines()[2:]:
-        names, regime, _ = line.strip("|").split("|", 2)
-        explained[regime.strip()] |= set(re.findall(r"`([^`]+)`", names))
-    expected = {regime: set() for regime in explained}
-    for metric in METRICS.values():
-        other = "<estimator>" if metric.versus else ""
-        expected[metric.regime].add(metric.name + other)
-    assert explained == expected
 
 
 def test_bias_eliminated_coverage_is_coverage_of_the_mean_estimate():
