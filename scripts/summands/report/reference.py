@@ -12,13 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from summands import estimators
-from summands.model import estimands, information
-from summands.model.cells import collapse
-from summands.model.levels import Levels
-from summands.model.rows import Rows
+from summands.model import estimands
 from summands.recovery.metrics import METRICS
 from summands.recovery.registry import GATES, Metric
 from summands.study import study, tables
@@ -39,23 +34,8 @@ REGIMES = {
     "drawn": "With truths drawn from the prior",
 }
 
-# What each quantity means, and its unit.
-QUANTITIES = {
-    "intercept": (
-        "mean of a row, averaged over the contributors of each level",
-        "value",
-    ),
-    "mu": (
-        "what a contributor adds to the mean, less the average of its level",
-        "value",
-    ),
-    "sigma": ("standard deviation of what a contributor adds", "value"),
-    "variance_contrast": (
-        "its sigma² less the mean of sigma² over its level",
-        "value²",
-    ),
-    "total_variance": ("sum over the levels of the mean of sigma²", "value²"),
-}
+# Units of powers of the values.
+UNITS = {1: "that of the values", 2: "its square"}
 
 
 def pages() -> list[Path]:
@@ -131,19 +111,19 @@ def methods() -> str:
 
 def quantities() -> str:
     """List the quantities that are estimated."""
-    levels = Levels.of([1, 3, 5])
-    crossed = np.indices(levels.sizes).reshape(levels.count, -1)
-    rows_of_all = Rows(levels, np.zeros(crossed.shape[1]), tuple(crossed))
-    identified = information.identified(collapse(rows_of_all))
-    index = estimands.index(levels)
-    rows = []
-    for name in estimands.PARAMETERS:
-        chosen = index.where(name)
-        meaning, unit = QUANTITIES[name]
-        each = "each contributor" if (index.level[chosen] >= 0).all() else "the sum"
-        determined = "yes" if identified[chosen].all() else "no"
-        rows.append((f"`{name}`", each, meaning, unit, determined))
-    return _table(("quantity", "of", "meaning", "unit", "determined by the data"), rows)
+    return _table(
+        ("quantity", "of", "meaning", "unit", "determined by the data"),
+        (
+            (
+                f"`{block.name}`",
+                "the sum" if block.of == "all" else "each contributor",
+                block.meaning,
+                UNITS[block.power],
+                block.identified,
+            )
+            for block in estimands.BLOCKS
+        ),
+    )
 
 
 def metrics() -> str:

@@ -99,10 +99,12 @@ def missing_files(path: Path, text: str) -> list[str]:
     """Names of source files and folders that are not there."""
     missing = []
     for word in re.split(r"[\s=,;:\"'()]+", "\n".join(commands(text))):
-        if not PATH.fullmatch(word) or word.split("/")[0] in MADE:
+        first = word.removeprefix("../").split("/")[0]
+        if not PATH.fullmatch(word) or first in MADE:
             continue
         if "/" in word:
-            there = any(any(folder.glob(word)) for folder in (ROOT, path.parent))
+            places = (ROOT, ROOT / "scripts" / "summands", path.parent)
+            there = any(any(place.glob(word)) for place in places)
         else:
             there = Path(word).suffix not in SOURCES or word in NAMES
         if not there:

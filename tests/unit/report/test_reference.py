@@ -2,10 +2,14 @@
 
 import re
 
+import numpy as np
 import pytest
 
 from summands import estimators
-from summands.model import estimands
+from summands.model import estimands, information
+from summands.model.cells import collapse
+from summands.model.levels import Levels
+from summands.model.rows import Rows
 from summands.recovery.metrics import METRICS
 from summands.report import reference
 from summands.study import study, tables
@@ -99,10 +103,18 @@ def test_every_key_of_the_study_file_is_listed():
     assert {f"grid.{key}" for key in properties["grid"]["properties"]} < {*listed}
 
 
-def test_of_all_quantities_only_sigma_is_not_determined_by_crossed_levels():
+@pytest.mark.parametrize("sizes", [(3,), (1, 3), (2, 3, 5)])
+def test_what_is_said_to_be_determined_by_the_data_is(sizes):
+    """In data in which all contributors meet."""
     rows = sections((DOCS / "model.md").read_text())["Quantities"]
     assert names(rows) == [*estimands.PARAMETERS]
-    assert [row[0] for row in rows if row[-1] == "no"] == ["`sigma`"]
+    levels = Levels.of(sizes)
+    crossed = np.indices(sizes).reshape(len(sizes), -1)
+    cells = collapse(Rows(levels, np.zeros(crossed.shape[1]), tuple(crossed)))
+    determined = information.identified(cells)
+    for name, row in zip(estimands.PARAMETERS, rows, strict=True):
+        said = len(sizes) == 1 or row[-1] != "where there is but one level"
+        assert (determined[estimands.index(levels).where(name)] == said).all()
 
 
 def test_a_pipe_does_not_end_a_cell():
