@@ -94,16 +94,14 @@ def methods() -> str:
     sections = []
     for name in estimators.names():
         module = estimators.load(name)
-        facts = [
-            f"reads {module.READS}",
-            "returns draws" if module.SAMPLES else "has no draws",
-        ]
+        facts = f"reads {module.READS} and returns "
+        facts += "draws" if module.SAMPLES else "no draws"
         if getattr(module, "PRIORS", False):
-            facts.append("uses the priors")
+            facts += "; it uses the priors"
         sections.append(
             f"## `{name}`\n\n"
             + "\n\n".join(_paragraphs(module))
-            + f"\n\nIt {', '.join(facts)}. "
+            + f"\n\nIt {facts}. "
             + f"[Options](../config/README.md#estimator-{name}).\n"
         )
     return "\n".join(sections)
