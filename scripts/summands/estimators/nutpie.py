@@ -257,7 +257,7 @@ def _sample_compiled(
         return moved if np.isfinite(moved).all() else z
 
     trace = nuts.sample(
-        *chosen.packed(problem, cells), chosen.dimension, start, **settings
+        chosen.packed(problem, cells), chosen.dimension, start, **settings
     )
     return _Sampled(
         *chosen.coefficients(trace.z),

@@ -34,6 +34,33 @@ class Problem:
     intercept_sd: float = 5.0
     intercept_mean: float = 0.0
 
+    @property
+    def intercept_precision(self) -> float:
+        """Of the prior of the intercept."""
+        return self.intercept_sd**-2
+
+    @property
+    def mu_precision(self) -> float:
+        """Of the prior of mu."""
+        return self.mu_sd**-2
+
+    # log sigma^2 = 2 log sigma is normal as well.
+
+    @property
+    def log_variance_mean(self) -> float:
+        """Of the prior of log sigma^2."""
+        return 2.0 * self.log_sigma_mean
+
+    @property
+    def log_variance_sd(self) -> float:
+        """Of the prior of log sigma^2."""
+        return 2.0 * self.log_sigma_sd
+
+    @property
+    def log_variance_precision(self) -> float:
+        """Of the prior of log sigma^2."""
+        return self.log_variance_sd**-2
+
     @classmethod
     def following(cls, levels: Levels, units: Units | None = None) -> Problem:
         """Priors that follow the data, for what nobody states.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pymc as pm
 import pytensor.tensor as pt
@@ -37,27 +39,27 @@ def build(problem: Problem, cells: Cells) -> pm.Model:
         observed = {
             name: pm.Data(name, value) for name, value in data(problem, cells).items()
         }
-        intercept = pm.Normal(
-            "intercept", observed["intercept_mean"], observed["intercept_sd"]
-        )
+        # The problem again, with containers for numbers.
+        prior = replace(problem, **{name: observed[name] for name in PRIORS})
+        intercept = pm.Normal("intercept", prior.intercept_mean, prior.intercept_sd)
         mu = pm.Deterministic(
             "mu",
             pt.concatenate(
                 [
                     pt.zeros(1)
                     if size == 1
-                    else pm.ZeroSumNormal(f"mu_{level}", observed["mu_sd"], shape=size)
+                    else pm.ZeroSumNormal(f"mu_{level}", prior.mu_sd, shape=size)
                     for level, size in enumerate(levels.sizes)
                 ]
             ),
             dims="contributor",
         )
-        # sigma ~ LogNormal(m, t) stated for sigma^2 / tau, which is LogNormal as well.
+        # The prior of sigma, stated for sigma^2 / tau, which is log-normal as well.
         tau = observed["information_scale"]
         scaled_variance = pm.LogNormal(
             "scaled_variance",
-            2.0 * observed["log_sigma_mean"] - pt.log(tau),
-            2.0 * observed["log_sigma_sd"],
+            prior.log_variance_mean - pt.log(tau),
+            prior.log_variance_sd,
             dims="contributor",
             default_transform=None,
             transform=Softplus(),

@@ -44,8 +44,8 @@ def mix(
     _mix(
         moved,
         ends,
-        2.0 * problem.log_sigma_mean,
-        (2.0 * problem.log_sigma_sd) ** -2,
+        problem.log_variance_mean,
+        problem.log_variance_precision,
         sweeps,
         np.random.default_rng(seed),
     )

@@ -31,6 +31,7 @@ from summands.model.levels import Levels
 from summands.model.problem import Problem
 from summands.posterior import cell_density, density, mode
 from summands.posterior.mode import Mode
+from summands.posterior.records import pack
 
 Array = NDArray[np.float64]
 
@@ -130,64 +131,42 @@ class Coordinates:
         second = (x - self.centre) @ np.linalg.pinv(self.axes).T
         return np.concatenate([first, second, logits], axis=-1)
 
-    def packed(
-        self, problem: Problem, cells: Cells
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def packed(self, problem: Problem, cells: Cells) -> NDArray:
         """Lay out everything that `summands.posterior.density.log_density` reads.
 
         Returns
         -------
-        integers, floats : ndarray
+        ndarray of `summands.posterior.density.RECORD`, shape (1,)
         """
         levels = self.levels
         at_centre = self.mean_centre[1:] + np.where(
             levels.level == 0, self.mean_centre[0], 0.0
         )
         arrangement = cell_density.arrange(cells)
-        scalars = np.array(
-            [
-                problem.intercept_sd**-2,
-                problem.mu_sd**-2,
-                2.0 * problem.log_sigma_mean,
-                (2.0 * problem.log_sigma_sd) ** -2,
-                self.unit,
-                problem.intercept_mean,
-            ]
+        return pack(
+            density.RECORD,
+            levels=levels.count,
+            level=levels.level,
+            floors=self.kind == "floors",
+            mean_centre=self.mean_centre,
+            mean_axes=self.mean_axes,
+            centre=self.centre,
+            axes=self.axes,
+            kappa=self.kappa,
+            ratio=self.ratio,
+            unit=self.unit,
+            intercept_mean=problem.intercept_mean,
+            intercept_precision=problem.intercept_precision,
+            mu_precision=problem.mu_precision,
+            log_variance_mean=problem.log_variance_mean,
+            log_variance_precision=problem.log_variance_precision,
+            per_tile=arrangement.per_tile,
+            prefix=arrangement.prefix,
+            suffix=arrangement.suffix,
+            n=arrangement.fill(cells.n.astype(float)),
+            mean=arrangement.fill(cells.mean - at_centre[cells.members].sum(axis=1)),
+            sum_of_squares=arrangement.fill(cells.sum_of_squares),
         )
-        floats = [
-            arrangement.fill(cells.n.astype(float)),
-            arrangement.fill(cells.mean - at_centre[cells.members].sum(axis=1)),
-            arrangement.fill(cells.sum_of_squares),
-            self.mean_centre,
-            self.mean_axes,
-            self.centre,
-            self.axes,
-            np.concatenate([self.kappa, self.ratio]),
-            scalars,
-        ]
-        integers = [arrangement.prefix, arrangement.suffix, levels.level]
-        head = np.zeros(density.HEADER, dtype=np.int64)
-        head[density.LEVELS] = levels.count
-        head[density.CONTRIBUTORS] = levels.contributors
-        head[density.PER_TILE] = arrangement.per_tile
-        head[density.PREFIXES : density.SUFFIXES] = arrangement.prefix.shape
-        head[density.SUFFIXES : density.TILES] = arrangement.suffix.shape
-        head[density.TILES : density.WIDTH + 1] = arrangement.shape
-        head[density.MEANS] = self.mean_axes.shape[1]
-        head[density.KIND] = density.WARPED if self.kind == "warped" else density.FLOORS
-        head[density.AXES] = self.axes.shape[1]
-        head[density.O_PREFIX : density.O_LEVEL + 1] = density.HEADER + _starts(
-            integers
-        )
-        head[density.O_N : density.O_SCALARS + 1] = _starts(floats)
-        return (
-            np.concatenate([head, *(part.ravel() for part in integers)]),
-            np.concatenate([part.ravel() for part in floats]),
-        )
-
-
-def _starts(parts: list[NDArray]) -> NDArray[np.int64]:
-    return np.concatenate([[0], np.cumsum([part.size for part in parts])[:-1]])
 
 
 def _softplus(u: Array) -> Array:
@@ -236,9 +215,7 @@ def _warped(problem: Problem, found: Mode, tau: Array, kappa: Array) -> Coordina
     def prior(u: Array) -> Array:
         s = variance(u)
         log_s = np.log(s)
-        deviation = (log_s - 2.0 * problem.log_sigma_mean) / (
-            2.0 * problem.log_sigma_sd
-        )
+        deviation = (log_s - problem.log_variance_mean) / problem.log_variance_sd
         return -0.5 * deviation**2 - log_s + np.log(s + kappa) - _softplus(-u)
 
     slope = (found.variance + kappa) * ratio / (1.0 + np.exp(-u))
@@ -270,8 +247,9 @@ def _floors(problem: Problem, found: Mode, tau: Array, kappa: Array) -> Coordina
     contrasts = np.concatenate([basis[1:, 1:], np.zeros((1, basis.shape[1] - 1))])
     span = np.concatenate([contrasts, spread[:, None]], axis=1)
     of_variance = span[:-1] + np.append(np.zeros(span.shape[1] - 1), 1.0 / levels.count)
-    log_precision = (2.0 * problem.log_sigma_sd) ** -2
-    information = found.information + np.diag(log_precision / found.variance**2)
+    information = found.information + np.diag(
+        problem.log_variance_precision / found.variance**2
+    )
     axes = span @ _whitening(of_variance.T @ information @ of_variance)
     total = levels.level_means(found.variance).sum()
     return Coordinates(

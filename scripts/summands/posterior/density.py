@@ -2,7 +2,7 @@
 
 The model is that of `model.statement`, in coordinates z in which a sampler moves well
 (`posterior.coordinates`). All that a data set and its coordinates amount to is one
-array of floats and one of integers, so that one compiled function serves every design.
+record (`RECORD`), so that one compiled function serves every design.
 """
 
 from __future__ import annotations
@@ -13,38 +13,45 @@ from typing import Any
 import numba
 import numpy as np
 from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
 
 from summands.posterior import cell_density
+from summands.posterior.records import ARRAY, table, vector
 
-# Kinds of coordinates of the variances.
-WARPED = 0
-FLOORS = 1
-
-# Positions in the array of integers: sizes, then the offset of each array.
-LEVELS, CONTRIBUTORS, MEANS, KIND, AXES = range(5)
-PER_TILE, PREFIXES, PREFIX_LEVELS, SUFFIXES, SUFFIX_LEVELS, TILES, WIDTH = range(5, 12)
-O_PREFIX, O_SUFFIX, O_LEVEL = range(12, 15)
-(
-    O_N,
-    O_MEAN,
-    O_SQUARES,
-    O_MEAN_CENTRE,
-    O_MEAN_AXES,
-    O_CENTRE,
-    O_AXES,
-    O_WARP,
-    O_SCALARS,
-) = range(15, 24)
-HEADER = 24
+# What the density is made of. Of K contributors in J levels, with Q coordinates of the
+# means and A axes of the variances:
+RECORD = np.dtype(
+    [
+        ("levels", np.int64),
+        ("level", ARRAY),  # (K,): of each contributor
+        # The coordinates; see `summands.posterior.coordinates.Coordinates`.
+        ("floors", np.bool_),  # "floors", else "warped"
+        ("mean_centre", ARRAY),  # (K + 1,)
+        ("mean_axes", ARRAY),  # (K + 1, Q)
+        ("centre", ARRAY),  # (K + 1,)
+        ("axes", ARRAY),  # (K + 1, A)
+        ("kappa", ARRAY),  # (K,)
+        ("ratio", ARRAY),  # (K,)
+        ("unit", np.float64),
+        # The priors.
+        ("intercept_mean", np.float64),
+        ("intercept_precision", np.float64),
+        ("mu_precision", np.float64),
+        ("log_variance_mean", np.float64),
+        ("log_variance_precision", np.float64),
+        # The cells; see `summands.posterior.cell_density.Arrangement`.
+        ("per_tile", np.int64),
+        ("prefix", ARRAY),
+        ("suffix", ARRAY),
+        ("n", ARRAY),
+        ("mean", ARRAY),  # relative to that at the centre
+        ("sum_of_squares", ARRAY),
+    ],
+    align=True,
+)
 
 # Variances outside of this range are refused: sums and products of those inside
 # neither overflow nor lose their precision.
 SMALLEST, LARGEST = 1e-280, 1e280
-
-# Among the scalars: means and precisions of the priors, the unit of the total floor.
-S_INTERCEPT, S_MU, S_LOG_MEAN, S_LOG_PRECISION, S_UNIT, S_INTERCEPT_MEAN = range(6)
 
 SIGNATURE = types.int64(
     types.uint64,
@@ -55,37 +62,11 @@ SIGNATURE = types.int64(
 )
 
 
-@intrinsic
-def _pointer(typing_context: Any, address: Any) -> Any:
-    """Turn an address into a pointer that `numba.carray` takes."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.inttoptr(arguments[0], cgutils.voidptr_t)
-
-    return types.voidptr(address), generate
-
-
 @numba.njit(cache=True, inline="always")
 def _softplus(u: float) -> tuple[float, float]:
     """log(1 + exp(u)) and its slope, from one exponential."""
     e = math.exp(-abs(u))
     return max(u, 0.0) + math.log1p(e), (1.0 if u >= 0 else e) / (1.0 + e)
-
-
-# Views by address: a reshape is a call that costs as much as the density of a small
-# design. Addresses have eight bytes a number.
-
-
-@numba.njit(cache=True, inline="always")
-def _table(integers, floats, offset, rows, columns):  # type: ignore[no-untyped-def]
-    address = floats.ctypes.data + 8 * integers[offset]
-    return numba.carray(_pointer(address), (rows, columns), np.float64)
-
-
-@numba.njit(cache=True, inline="always")
-def _integer_table(integers, offset, rows, columns):  # type: ignore[no-untyped-def]
-    address = integers.ctypes.data + 8 * integers[offset]
-    return numba.carray(_pointer(address), (rows, columns), np.int64)
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
@@ -109,7 +90,7 @@ def _backward(axes, g, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
+def log_density(z, gradient, record):  # type: ignore[no-untyped-def]
     """Log density at z, up to a constant, and its gradient.
 
     Parameters
@@ -117,7 +98,7 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
     z : ndarray, shape (D,)
     gradient : ndarray, shape (D,)
         Is written.
-    integers, floats : ndarray
+    record : ndarray of `RECORD`, shape (1,)
         See `summands.posterior.coordinates.Coordinates.packed`.
 
     Returns
@@ -125,25 +106,21 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
     float
         Not finite where the density is not.
     """
-    levels, k_count = integers[LEVELS], integers[CONTRIBUTORS]
-    q, kind, axes_count = integers[MEANS], integers[KIND], integers[AXES]
-    prefix = _integer_table(
-        integers, O_PREFIX, integers[PREFIXES], integers[PREFIX_LEVELS]
-    )
-    suffix = _integer_table(
-        integers, O_SUFFIX, integers[SUFFIXES], integers[SUFFIX_LEVELS]
-    )
-    level = integers[integers[O_LEVEL] : integers[O_LEVEL] + k_count]
-    tiles, width = integers[TILES], integers[WIDTH]
-    n = _table(integers, floats, O_N, tiles, width)
-    mean = _table(integers, floats, O_MEAN, tiles, width)
-    squares = _table(integers, floats, O_SQUARES, tiles, width)
-    mean_centre = _table(integers, floats, O_MEAN_CENTRE, 1, k_count + 1)[0]
-    mean_axes = _table(integers, floats, O_MEAN_AXES, k_count + 1, q)
-    centre = _table(integers, floats, O_CENTRE, 1, k_count + 1)[0]
-    axes = _table(integers, floats, O_AXES, k_count + 1, axes_count)
-    warp = _table(integers, floats, O_WARP, 2, k_count)
-    scalars = _table(integers, floats, O_SCALARS, 1, 6)[0]
+    data = record[0]
+    levels = data.levels
+    level = vector(data.level, np.int64)
+    mean_centre = vector(data.mean_centre, np.float64)
+    mean_axes = table(data.mean_axes, np.float64)
+    centre = vector(data.centre, np.float64)
+    axes = table(data.axes, np.float64)
+    kappa = vector(data.kappa, np.float64)
+    ratio = vector(data.ratio, np.float64)
+    prefix = table(data.prefix, np.int64)
+    suffix = table(data.suffix, np.int64)
+    n = table(data.n, np.float64)
+    mean = table(data.mean, np.float64)
+    squares = table(data.sum_of_squares, np.float64)
+    k_count, q, axes_count = len(level), mean_axes.shape[1], axes.shape[1]
 
     # One allocation for all that is passing.
     scratch = np.zeros(6 * k_count + 2 + 4 * levels)
@@ -162,25 +139,24 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
     for k in range(k_count):
         deviation = x[k + 1]
         mu = mean_centre[k + 1] + deviation
-        total -= 0.5 * scalars[S_MU] * mu * mu
+        total -= 0.5 * data.mu_precision * mu * mu
         # The prior's gradient waits here until that of the cells joins it.
-        gx[k + 1] = -scalars[S_MU] * mu
+        gx[k + 1] = -data.mu_precision * mu
         w[k] = deviation + (intercept if level[k] == 0 else 0.0)
-    b = mean_centre[0] + intercept - scalars[S_INTERCEPT_MEAN]
-    total -= 0.5 * scalars[S_INTERCEPT] * b * b
+    b = mean_centre[0] + intercept - data.intercept_mean
+    total -= 0.5 * data.intercept_precision * b * b
 
     # Variances.
     y = z[q:]
     _forward(axes, y[:axes_count], x)
     for k in range(k_count + 1):
         x[k] += centre[k]
-    if kind == WARPED:
+    if not data.floors:
         for k in range(k_count):
-            kappa, ratio = warp[0, k], warp[1, k]
             value, slope = _softplus(x[k])
-            s[k] = kappa * math.expm1(ratio * value)
+            s[k] = kappa[k] * math.expm1(ratio[k] * value)
             # The Jacobian (s + kappa) sigmoid(u): its logarithm, up to a constant.
-            total += ratio * value + (x[k] - value)
+            total += ratio[k] * value + (x[k] - value)
             # From here on only the slope is needed.
             x[k] = slope
     else:
@@ -190,7 +166,7 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
             lowest[j] = np.inf
         for k in range(k_count):
             lowest[level[k]] = min(lowest[level[k]], x[k])
-        unit = scalars[S_UNIT]
+        unit = data.unit
         above = x[k_count] / unit
         for j in range(levels):
             above += lowest[j] / unit
@@ -214,9 +190,9 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
     for k in range(k_count):
         if not SMALLEST < s[k] < LARGEST:
             return np.nan
-    if integers[PER_TILE] > 0:
+    if data.per_tile > 0:
         total += cell_density.as_grid(
-            integers[PER_TILE], prefix, suffix, n, mean, squares, w, s, gw, gs
+            data.per_tile, prefix, suffix, n, mean, squares, w, s, gw, gs
         )
     else:
         total += cell_density.one_by_one(
@@ -226,12 +202,12 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
     # Prior of the variances: log s ~ Normal(mean, 1 / precision).
     for k in range(k_count):
         logarithm = math.log(s[k])
-        pull = scalars[S_LOG_PRECISION] * (logarithm - scalars[S_LOG_MEAN])
-        total -= 0.5 * pull * (logarithm - scalars[S_LOG_MEAN]) + logarithm
+        pull = data.log_variance_precision * (logarithm - data.log_variance_mean)
+        total -= 0.5 * pull * (logarithm - data.log_variance_mean) + logarithm
         gs[k] -= (pull + 1.0) / s[k]
 
     # Back to z: means.
-    gx[0] = -scalars[S_INTERCEPT] * b
+    gx[0] = -data.intercept_precision * b
     for k in range(k_count):
         if level[k] == 0:
             gx[0] += gw[k]
@@ -241,12 +217,11 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
     # Back to z: variances, with the logarithm of the Jacobian.
     for k in range(k_count + 1):
         gx[k] = 0.0
-    if kind == WARPED:
+    if not data.floors:
         for k in range(k_count):
-            kappa, ratio = warp[0, k], warp[1, k]
             slope = x[k]
-            ds = (s[k] + kappa) * ratio * slope
-            gx[k] = gs[k] * ds + ratio * slope + (1.0 - slope)
+            ds = (s[k] + kappa[k]) * ratio[k] * slope
+            gx[k] = gs[k] * ds + ratio[k] * slope + (1.0 - slope)
     else:
         g_share = small[2 * levels : 3 * levels]
         g_lowest = small[3 * levels : 4 * levels]
@@ -281,13 +256,11 @@ def log_density(z, gradient, integers, floats):  # type: ignore[no-untyped-def]
 
 
 def _callback(dimension, z, gradient, value, user_data):  # type: ignore[no-untyped-def]
-    """Serve nutpie: nutpie's C signature, with the arrays behind user_data."""
-    header = numba.carray(user_data, (4,), np.int64)
-    integers = numba.carray(_pointer(header[0]), (header[1],), np.int64)
-    floats = numba.carray(_pointer(header[2]), (header[3],), np.float64)
+    """Serve nutpie: nutpie's C signature, with the record behind user_data."""
+    record = numba.carray(user_data, (1,), RECORD)
     point = numba.carray(z, (dimension,))
     slope = numba.carray(gradient, (dimension,))
-    result = log_density(point, slope, integers, floats)
+    result = log_density(point, slope, record)
     numba.carray(value, (1,))[0] = result
     if not math.isfinite(result):
         return 4

@@ -80,8 +80,8 @@ def find(problem: Problem, cells: Cells, iterations: int = 60) -> Mode:
     # The intercept's column of the design matrix is the sum of those of level 0.
     with_intercept = np.concatenate([(levels.level == 0)[:, None], np.eye(k)], axis=1)
     to_basis = with_intercept @ basis
-    log_mean = 2.0 * problem.log_sigma_mean
-    log_precision = (2.0 * problem.log_sigma_sd) ** -2
+    log_mean = problem.log_variance_mean
+    log_precision = problem.log_variance_precision
     # Values far from zero would cost the residuals their digits.
     origin = np.average(cells.mean, weights=n)
 

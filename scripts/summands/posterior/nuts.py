@@ -79,9 +79,7 @@ class _Model(CompiledModel):
 
     start: Callable[[int], NDArray[np.float64]] = None  # type: ignore[assignment]
     dimension: int = 0
-    header: NDArray[np.int64] = None  # type: ignore[assignment]
-    # What the header points to must live as long as the model.
-    arrays: tuple[NDArray, ...] = ()
+    record: NDArray = None  # type: ignore[assignment]
 
     @property
     def n_dim(self) -> int:
@@ -97,7 +95,7 @@ class _Model(CompiledModel):
 
     def _make_model(self, init_mean: Any) -> Any:
         density, expand = functions()
-        address = self.header.ctypes.data
+        address = self.record.ctypes.data
         sizes = {"coordinate": self.dimension}
         return _lib.PyMcModel(
             _lib.LogpFunc(density.address, address, self),
@@ -136,8 +134,7 @@ class _Model(CompiledModel):
 
 
 def sample(
-    integers: NDArray[np.int64],
-    floats: NDArray[np.float64],
+    record: NDArray,
     dimension: int,
     start: Callable[[int], NDArray[np.float64]],
     **options: Any,
@@ -146,7 +143,7 @@ def sample(
 
     Parameters
     ----------
-    integers, floats : ndarray
+    record : ndarray of `summands.posterior.density.RECORD`, shape (1,)
         See `summands.posterior.coordinates.Coordinates.packed`.
     dimension : int
     start : callable
@@ -158,16 +155,7 @@ def sample(
     -------
     Trace
     """
-    header = np.array(
-        [integers.ctypes.data, integers.size, floats.ctypes.data, floats.size]
-    )
-    model = _Model(
-        dims={},
-        start=start,
-        dimension=dimension,
-        header=header,
-        arrays=(integers, floats),
-    )
+    model = _Model(dims={}, start=start, dimension=dimension, record=record)
     raw = nutpie.sample(model, return_raw_trace=True, save_warmup=True, **options)
     return _read(raw, options["tune"], dimension)
 

@@ -47,7 +47,7 @@ def data_set(sizes, rows, seed=0, **scales):
 
 def density_and_gradient(chosen, problem, cells, z):
     gradient = np.empty_like(z)
-    return density.log_density(z, gradient, *chosen.packed(problem, cells)), gradient
+    return density.log_density(z, gradient, chosen.packed(problem, cells)), gradient
 
 
 def stated_density(chosen, problem, cells):
@@ -242,7 +242,7 @@ def test_no_point_breaks_the_kernel(sizes, kind):
     """Everything is a density and a gradient, or is refused as not finite."""
     problem, cells = data_set(sizes, 300)
     chosen = coordinates.fit(problem, cells, kind)
-    integers, floats = chosen.packed(problem, cells)
+    record = chosen.packed(problem, cells)
     rng = np.random.default_rng(0)
     points = 250_000
     scale = 10.0 ** rng.uniform(-3, 8, size=(points, 1))
@@ -253,7 +253,7 @@ def test_no_point_breaks_the_kernel(sizes, kind):
     gradient = np.empty(chosen.dimension)
     finite = 0
     for point in z:
-        value = density.log_density(point, gradient, integers, floats)
+        value = density.log_density(point, gradient, record)
         assert value != np.inf
         finite += np.isfinite(value)
     assert 0.05 < finite / points < 1
