@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
 from summands import estimators
 from summands.files import lock, provenance
 from summands.files.storage import whole
+from summands.report import registry
 from summands.study import batch, costs, plan, sizing, study
 
 

@@ -1,33 +1,23 @@
-# What each figure shows; which of them a study has is a matter of its designs.
-FIGURES = {
-    "truth": "truth against estimate",
-    "error": "error by design",
-    "coverage": "coverage by design",
-    "width": "width of intervals by design",
-    "efficiency": "error over the Cramér-Rao bound",
-    "ranking": "how often the largest is named",
-    "calibration": "ranks of truths among draws",
-}
-if not (STUDY.with_drawn_truth and SAMPLERS):
-    del FIGURES["calibration"]
+FIGURES = registry.of(STUDY)
 
 
 rule draw:
     input:
+        **{
+            table: rules.tabulate.output[table]
+            for figure in FIGURES
+            for table in figure.needs
+        },
         study=rules.tabulate.output.study,
-        estimates=rules.tabulate.output.estimates,
-        fits=rules.tabulate.output.fits,
-        recovery=rules.tabulate.output.recovery,
-        calibration=rules.tabulate.output.calibration,
     output:
         **{
-            name: report(
-                f"{RESULTS}/figures/{name}.png",
-                caption=f"../report/{name}.rst",
+            figure.name: report(
+                f"{RESULTS}/figures/{figure.name}.png",
+                caption=f"../report/{figure.caption}",
                 category="Recovery",
-                labels={"shows": label},
+                labels={"shows": figure.shows},
             )
-            for name, label in FIGURES.items()
+            for figure in FIGURES
         },
     log:
         f"{LOGS}/draw.log",

@@ -1,305 +1,199 @@
-"""Figures of recovery metrics: a line for each design or, of many, against their size.
+"""Figures of metrics by design, drawn with matplotlib from their panel.
 
-What is drawn is first put into one plain frame (`by_design`), a line for each design,
-estimator, parameter and metric; drawing reads nothing else.
+Few designs are lines of the figure, with metrics across; many are steps of their size
+across, with metrics upwards.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
+from matplotlib import axes as mpl_axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from summands.recovery.metrics import LARGEST_SHARE
-from summands.report.plotting import (
-    LABELS,
-    STYLE,
-    colour,
-    markers,
-    nothing,
-    number,
-    present,
-)
+from summands.report import names
+from summands.report.axes import Axis
+from summands.report.panels import ByDesign, present
+from summands.report.plotting import STYLE, colour, markers, nothing, number
 
-# Above this, designs are not shown one by one, but by their rows per contributor.
-NAMED_DESIGNS = 40
-
-# Steps of rows per contributor, each with as many designs.
-STEPS = 10
+# Height of the offsets of estimators within the line of a design.
+SPREAD = 0.6
 
 
-@dataclass(frozen=True)
-class Kind:
-    """What a figure of metrics shows.
+def metrics_by_design(panel: ByDesign) -> Figure:
+    """Draw metrics, axes for each parameter.
 
     Parameters
     ----------
-    metrics : tuple of str
-        Names as in recovery.parquet; the first is drawn full, others hollow.
-    label : str
-        Of the axis.
-    log : bool
-        Whether the axis is logarithmic.
-    nominal : tuple of float
-        Where lines mark what should be.
-    limits : (float, float), optional
-        Ends of the axis.
-    """
-
-    metrics: tuple[str, ...]
-    label: str
-    log: bool = False
-    nominal: tuple[float, ...] = ()
-    limits: tuple[float, float] | None = None
-
-
-KINDS: Mapping[str, Kind] = {
-    "error": Kind(
-        ("rmse_over_total",),
-        "root mean squared error / total standard deviation (of variances: total "
-        "variance)",
-        log=True,
-    ),
-    "coverage": Kind(
-        ("coverage_95", "coverage_50"),
-        "share of intervals that hold the truth (hollow: 50 %, full: 95 %)",
-        nominal=(0.5, 0.95),
-        limits=(-0.03, 1.03),
-    ),
-    "efficiency": Kind(
-        ("rmse_over_bound",),
-        "root mean squared error / Cramér-Rao bound",
-        log=True,
-        nominal=(1.0,),
-    ),
-    "width": Kind(
-        ("width_95_over_total",),
-        "width of 95 % intervals / total standard deviation (of variances: total "
-        "variance)",
-        log=True,
-    ),
-    "ranking": Kind(
-        ("top_rate",),
-        "share of data sets in which the largest of a level is named",
-        limits=(-0.03, 1.03),
-    ),
-}
-
-
-def by_design(recovery: pd.DataFrame, kind: Kind) -> pd.DataFrame:
-    """Average metrics over the levels of each design.
-
-    Parameters
-    ----------
-    recovery : pandas.DataFrame
-        The table of that name; pooled rows of the gate "common" count.
-    kind : Kind
-
-    Returns
-    -------
-    pandas.DataFrame
-        By design, estimator, parameter and metric: ``value``, the mean over levels
-        (geometric on a logarithmic axis); ``lower`` and ``upper``, its Monte-Carlo
-        interval, as long as the longest of the levels, which share their data sets;
-        ``worst``, the worst contributor's value, NaN where there is none; ``carried``,
-        whether one replicate carries more than a fifth of it.
-    """
-    chosen = recovery[
-        (recovery["gate"] == "common")
-        & recovery["contributor"].isna()
-        & recovery["metric"].isin(kind.metrics)
-        & ((recovery["value"] > 0) | (not kind.log))
-    ]
-    forward, back = (np.log, np.exp) if kind.log else (np.asarray, np.asarray)
-    columns = ["value", "lower", "upper", "worst"]
-    with np.errstate(divide="ignore"):
-        scaled = chosen.assign(
-            **{name: forward(chosen[name].to_numpy(dtype=float)) for name in columns}
-        )
-    scaled["below"] = scaled["value"] - scaled["lower"]
-    scaled["above"] = scaled["upper"] - scaled["value"]
-    scaled["carried"] = chosen["largest_share"].fillna(0.0) > LARGEST_SHARE
-    grouped = scaled.groupby(["design", "estimator", "parameter", "metric"], sort=False)
-    pooled = grouped[["value"]].mean()
-    pooled["lower"] = pooled["value"] - grouped["below"].max().fillna(0.0)
-    pooled["upper"] = pooled["value"] + grouped["above"].max().fillna(0.0)
-    # Of shares the smallest is the worst, of errors and widths the largest.
-    worst = grouped["worst"].max() if kind.log else grouped["worst"].min()
-    pooled["worst"] = worst
-    pooled[columns] = back(pooled[columns])
-    pooled["carried"] = grouped["carried"].any()
-    return pooled.reset_index()
-
-
-def draw(recovery: pd.DataFrame, size: Mapping[str, float], kind: Kind) -> Figure:
-    """Draw one kind of figure, a panel for each parameter.
-
-    Parameters
-    ----------
-    recovery : pandas.DataFrame
-        The table of that name.
-    size : mapping of str to float
-        Rows per contributor of each design: what many designs are shown by.
-    kind : Kind
+    panel : ByDesign
 
     Returns
     -------
     matplotlib.figure.Figure
+        A line for each design or, of many designs, curves over their size.
     """
-    frame = by_design(recovery, kind)
     with mpl.rc_context(STYLE):
         figure = Figure(layout="constrained")
-        if frame.empty:
+        if panel.designs.empty:
             return nothing(figure)
-        designs = list(pd.unique(frame["design"]))
-        names = list(pd.unique(frame["estimator"]))
-        parameters = present(frame)
-        few = len(designs) <= NAMED_DESIGNS
-        margin = 0.065 * max(map(len, designs)) if few else 0.6
-        width = max(margin + 2.1 * len(parameters), 0.062 * len(kind.label) + 0.6)
-        figure.set_size_inches(width, 0.26 * len(designs) + 1.3 if few else 3.6)
-        axes = figure.subplots(
-            1,
-            len(parameters),
-            squeeze=False,
-            sharey=few or kind.limits is not None,
-        )[0]
-        for axis, parameter in zip(axes, parameters, strict=True):
-            of_parameter = frame[frame["parameter"] == parameter]
-            for order, name in enumerate(names):
-                part = of_parameter[of_parameter["estimator"] == name]
-                shift = (order - (len(names) - 1) / 2) * 0.6 / len(names)
-                for metric in kind.metrics:
-                    some = part[part["metric"] == metric]
-                    hollow = metric != kind.metrics[0]
-                    if few:
-                        place = some["design"].map(designs.index).to_numpy() + shift
-                        _points(axis, some, place, colour(order), hollow=hollow)
-                    elif not some.empty:
-                        _curve(axis, some, size, colour(order), kind, hollow=hollow)
-            for value in kind.nominal:
-                line = axis.axvline if few else axis.axhline
-                line(value, color="black", linewidth=0.8)
-            (_across if few else _upright)(axis, kind)
-            axis.set_title(LABELS[parameter])
-        if few:
-            axes[0].set_ylim(len(designs) - 0.4, -0.6)
-            axes[0].set_yticks(range(len(designs)), designs)
-            figure.supxlabel(kind.label, fontsize=9)
+        if panel.steps.empty:
+            _by_name(figure, panel)
         else:
-            figure.supxlabel(
-                f"rows per contributor ({len(designs):,} designs)", fontsize=9
-            )
-            figure.supylabel(kind.label.replace(" (", "\n("), fontsize=9)
-        _explain(figure, names, frame, few=few)
+            _by_size(figure, panel)
     return figure
 
 
-def _explain(
-    figure: Figure, names: Sequence[str], frame: pd.DataFrame, *, few: bool
-) -> None:
-    handles = markers([colour(order) for order in range(len(names))])
-    labels = list(names)
-    if frame["worst"].notna().any():
+def _by_name(figure: Figure, panel: ByDesign) -> None:
+    """Draw a line for each design."""
+    designs = list(pd.unique(panel.designs["design"]))
+    estimators = _estimators(panel)
+    margin = 0.065 * max(map(len, designs))
+    for place, parameter in _places(
+        figure, panel, margin, height=0.26 * len(designs) + 1.3, sharey=True
+    ):
+        for order, hollow, part in _series(panel, panel.designs, parameter):
+            shift = (order - (len(estimators) - 1) / 2) * SPREAD / len(estimators)
+            line = part["design"].map(designs.index).to_numpy() + shift
+            _points(place, part, line, colour(order), hollow=hollow)
+        for mark in panel.axis.marks:
+            place.axvline(mark, color="black", linewidth=0.8)
+        _scale_across(place, panel.axis)
+        place.set_ylim(len(designs) - 0.4, -0.6)
+        place.set_yticks(range(len(designs)), designs)
+    figure.supxlabel(panel.axis.label, fontsize=9)
+    carried = bool(panel.designs["carried"].any())
+    _explain(figure, panel, carried=carried)
+
+
+def _by_size(figure: Figure, panel: ByDesign) -> None:
+    """Draw curves over the size of the designs."""
+    share = panel.axis.limits is not None
+    for place, parameter in _places(figure, panel, 0.6, height=3.6, sharey=share):
+        for order, hollow, part in _series(panel, panel.steps, parameter):
+            _curve(place, part, colour(order), hollow=hollow)
+        for mark in panel.axis.marks:
+            place.axhline(mark, color="black", linewidth=0.8)
+        _scale_across(place, panel.sizes)
+        _scale_upwards(place, panel.axis)
+    figure.supxlabel(panel.sizes.label, fontsize=9)
+    figure.supylabel(panel.axis.label.replace(" (", "\n("), fontsize=9)
+    _explain(figure, panel, carried=False)
+
+
+def _estimators(panel: ByDesign) -> list[str]:
+    return list(pd.unique(panel.designs["estimator"]))
+
+
+def _places(
+    figure: Figure, panel: ByDesign, margin: float, *, height: float, sharey: bool
+) -> Iterator[tuple[mpl_axes.Axes, str]]:
+    """Size the figure, and make titled axes for each parameter."""
+    parameters = present(panel.designs)
+    width = max(margin + 2.1 * len(parameters), 0.062 * len(panel.axis.label) + 0.6)
+    figure.set_size_inches(width, height)
+    axes = figure.subplots(1, len(parameters), squeeze=False, sharey=sharey)[0]
+    for place, parameter in zip(axes, parameters, strict=True):
+        place.set_title(names.parameter(parameter))
+        yield place, parameter
+
+
+def _series(
+    panel: ByDesign, frame: pd.DataFrame, parameter: str
+) -> Iterator[tuple[int, bool, pd.DataFrame]]:
+    """Cut a parameter's rows by estimator, of which this is the number, and metric.
+
+    All metrics but the main one are drawn hollow.
+    """
+    of_parameter = frame[frame["parameter"] == parameter]
+    for order, estimator in enumerate(_estimators(panel)):
+        part = of_parameter[of_parameter["estimator"] == estimator]
+        for metric in panel.metrics:
+            some = part[part["metric"] == metric]
+            if not some.empty:
+                yield order, metric != panel.metrics[0], some
+
+
+def _explain(figure: Figure, panel: ByDesign, *, carried: bool) -> None:
+    labels = _estimators(panel)
+    handles = markers([colour(order) for order in range(len(labels))])
+    if panel.designs["worst"].notna().any():
         handles += markers(["black"], "x")
         labels.append("worst contributor")
-    if few and frame["carried"].any():
+    if carried:
         handles += markers(["black"], "D")
         labels.append("carried by one replicate")
     figure.legend(handles, labels, ncols=3, loc="outside upper center")
 
 
-def _across(axis: Axes, kind: Kind) -> None:
-    if kind.log:
-        axis.set_xscale("log")
-        number(axis.xaxis)
-    if kind.limits is not None:
-        axis.set_xlim(kind.limits)
+def _scale_across(place: mpl_axes.Axes, axis: Axis) -> None:
+    if axis.scale == "log":
+        place.set_xscale("log")
+        number(place.xaxis)
+    if axis.limits is not None:
+        place.set_xlim(axis.limits)
 
 
-def _upright(axis: Axes, kind: Kind) -> None:
-    axis.set_xscale("log")
-    number(axis.xaxis)
-    if kind.log:
-        axis.set_yscale("log")
-        number(axis.yaxis)
-    if kind.limits is not None:
-        axis.set_ylim(kind.limits)
+def _scale_upwards(place: mpl_axes.Axes, axis: Axis) -> None:
+    if axis.scale == "log":
+        place.set_yscale("log")
+        number(place.yaxis)
+    if axis.limits is not None:
+        place.set_ylim(axis.limits)
+
+
+def _interval(part: pd.DataFrame) -> NDArray[np.float64]:
+    """Lengths of the Monte-Carlo intervals, below and above the values."""
+    value = part["value"].to_numpy()
+    return np.abs(part[["lower", "upper"]].to_numpy() - value[:, None]).T
 
 
 def _points(
-    axis: Axes,
-    some: pd.DataFrame,
-    place: NDArray[np.float64],
+    place: mpl_axes.Axes,
+    part: pd.DataFrame,
+    line: NDArray[np.float64],
     colour: str,
     *,
     hollow: bool,
 ) -> None:
     """Draw a point for each design, with its Monte-Carlo interval, and the worst."""
-    value = some["value"].to_numpy()
-    ends = np.abs(some[["lower", "upper"]].to_numpy() - value[:, None]).T
-    axis.errorbar(value, place, xerr=ends, fmt="none", ecolor=colour, elinewidth=1)
+    value, carried = part["value"].to_numpy(), part["carried"].to_numpy()
+    place.errorbar(
+        value, line, xerr=_interval(part), fmt="none", ecolor=colour, elinewidth=1
+    )
     face = "white" if hollow else colour
-    axis.plot(value, place, "o", color=colour, markersize=3.5, markerfacecolor=face)
-    carried = some["carried"].to_numpy()
-    axis.plot(value[carried], place[carried], "D", color=colour, markersize=4.5)
+    place.plot(value, line, "o", color=colour, markersize=3.5, markerfacecolor=face)
+    place.plot(value[carried], line[carried], "D", color=colour, markersize=4.5)
     if not hollow:
-        axis.plot(some["worst"], place, "x", color=colour, markersize=4)
+        place.plot(part["worst"], line, "x", color=colour, markersize=4)
 
 
 def _curve(
-    axis: Axes,
-    some: pd.DataFrame,
-    size: Mapping[str, float],
-    colour: str,
-    kind: Kind,
-    *,
-    hollow: bool,
+    place: mpl_axes.Axes, part: pd.DataFrame, colour: str, *, hollow: bool
 ) -> None:
-    """Draw the mean over designs of like size, and where nine in ten of them lie.
-
-    The mean is that of the logarithms where the axis is logarithmic.
-    """
-    forward, back = (np.log, np.exp) if kind.log else (np.asarray, np.asarray)
-    sizes = some["design"].map(size).to_numpy(dtype=float)
-    order = np.argsort(sizes, kind="stable")
-    value, lower, upper, worst = (
-        forward(some[name].to_numpy()) for name in ("value", "lower", "upper", "worst")
+    """Draw means over designs of like size, and where nine in ten of them lie."""
+    place.fill_between(
+        part["size"], part["low"], part["high"], color=colour, alpha=0.12, linewidth=0
     )
-    steps = np.array_split(order, min(STEPS, len(np.unique(sizes))))
-    place = [np.exp(np.log(sizes[step]).mean()) for step in steps]
-    mean = np.array([value[step].mean() for step in steps])
-
-    def half(end: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Length of the interval of a mean over independent designs, on one side."""
-        away = np.nan_to_num(end - value, posinf=0.0, neginf=0.0)
-        return np.array(
-            [np.sqrt((away[step] ** 2).sum()) / len(step) for step in steps]
-        )
-
-    bars = np.abs(back(np.stack([mean - half(lower), mean + half(upper)])) - back(mean))
-    ends = np.array([np.quantile(value[step], [0.05, 0.95]) for step in steps]).T
-    face = "white" if hollow else colour
-    axis.fill_between(place, *back(ends), color=colour, alpha=0.12, linewidth=0)
-    axis.errorbar(
-        place,
-        back(mean),
-        yerr=bars,
+    place.errorbar(
+        part["size"],
+        part["value"],
+        yerr=_interval(part),
         fmt="o-",
         color=colour,
         markersize=3.5,
         linewidth=1,
-        markerfacecolor=face,
+        markerfacecolor="white" if hollow else colour,
     )
-    if not hollow and np.isfinite(worst).any():
-        known = [step[np.isfinite(worst[step])] for step in steps]
-        of_worst = np.array(
-            [back(worst[step].mean()) if len(step) else np.nan for step in known]
+    if not hollow and part["worst"].notna().any():
+        place.plot(
+            part["size"],
+            part["worst"],
+            "x:",
+            color=colour,
+            markersize=4,
+            linewidth=0.8,
         )
-        axis.plot(place, of_worst, "x:", color=colour, markersize=4, linewidth=0.8)

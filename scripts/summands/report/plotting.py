@@ -1,30 +1,19 @@
-"""What all figures share: style, colours, names, and numbers along axes."""
+"""What all figures share: style, colours, and numbers along axes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from summands.model import estimands
-
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 
 GREY = "#777777"
-
-LABELS = {
-    "intercept": "intercept",
-    "mu": "mu",
-    "sigma": "sigma",
-    "variance_contrast": "variance contrast",
-    "total_variance": "total variance",
-}
 
 STYLE: Any = {
     "font.size": 9,
@@ -42,12 +31,6 @@ STYLE: Any = {
 def colour(number: int) -> str:
     """Colour of the estimator of this number."""
     return COLOURS[number % len(COLOURS)]
-
-
-def present(table: pd.DataFrame) -> list[str]:
-    """Parameters that occur in a table, in their order."""
-    occurring = set(table["parameter"])
-    return [name for name in estimands.PARAMETERS if name in occurring]
 
 
 def nothing(figure: Figure, why: str = "see fits.parquet") -> Figure:

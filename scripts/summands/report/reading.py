@@ -1,0 +1,88 @@
+"""The final tables of a study, read as far as panels need them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+import pyarrow.compute as pc
+
+from summands.files import storage
+from summands.recovery import calibration
+from summands.report.panels import Ranked
+from summands.study.study import Study
+
+# Estimates that are held for the scatter plots; of more, so many at random.
+MOST_ESTIMATES = 500_000
+
+# Designs and estimators whose ranks are shown; of more, those with the smallest
+# p-values.
+MOST_RANKED = 16
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Final tables, of which a call reads a part.
+
+    Parameters
+    ----------
+    study : Study
+    paths : mapping of str to str
+        Files by name of table.
+    """
+
+    study: Study
+    paths: Mapping[str, str]
+
+    def sizes(self) -> dict[str, float]:
+        """Rows per contributor of each design."""
+        return {
+            name: design.rows / design.levels.contributors
+            for name, design in self.study.designs.items()
+        }
+
+    def estimates(self) -> pd.DataFrame:
+        """At most `MOST_ESTIMATES` estimates, and what they are held against."""
+        columns = ["design", "replicate", "estimator"]
+        columns += ["parameter", "truth", "estimate", "sd"]
+        some = storage.read_some(self.paths["estimates"], columns, MOST_ESTIMATES)
+        return some.to_pandas()
+
+    def fits(self) -> pd.DataFrame:
+        """Which fits converged."""
+        columns = ["design", "replicate", "estimator", "converged"]
+        return storage.read_table(self.paths["fits"], columns=columns).to_pandas()
+
+    def recovery(self, metrics: Sequence[str]) -> pd.DataFrame:
+        """Metrics on the data sets that all estimators fitted.
+
+        Parameters
+        ----------
+        metrics : sequence of str
+            Their names.
+
+        Returns
+        -------
+        pandas.DataFrame
+        """
+        chosen = pc.field("metric").isin(metrics) & (pc.field("gate") == "common")
+        return storage.read_table(self.paths["recovery"], filters=chosen).to_pandas()
+
+    def ranked(self) -> Iterator[Ranked]:
+        """Ranks of the designs with the smallest p-values, in the study's order."""
+        verdicts = storage.read_table(self.paths["calibration"]).to_pandas()
+        worst = verdicts.groupby(["design", "estimator"], sort=False)["p_adjusted"]
+        chosen = set(worst.min().nsmallest(MOST_RANKED).index)
+        for design, estimator in worst.min().index:
+            if (design, estimator) not in chosen:
+                continue
+            here = (pc.field("design") == design) & (pc.field("estimator") == estimator)
+            estimates = storage.read_table(self.paths["estimates"], filters=here)
+            fits = storage.read_table(self.paths["fits"], filters=here)
+            yield Ranked(
+                design,
+                estimator,
+                calibration.ranks(self.study.designs[design], estimates, fits),
+                int(pc.max(estimates["rank_of"]).as_py()),
+            )
