@@ -18,6 +18,7 @@ import yaml
 from summands.files import job, provenance, storage
 from summands.recovery import calibration, metrics_table
 from summands.report import summary
+from summands.report.totals import Totals
 from summands.study import batch, study, tables
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def main(
         for estimator, of_estimator in zip(checked.estimators, files, strict=True)
     }
     priors = {name: entry.priors for name, entry in checked.estimators.items()}
-    totals = summary.Totals()
+    totals = Totals()
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(
@@ -88,7 +89,7 @@ def main(
     texts = {
         "study": yaml.safe_dump(checked.resolved, sort_keys=False),
         "provenance": json.dumps(provenance.record(packages), indent=2) + "\n",
-        "summary": totals.text(checked.name, len(checked.designs)),
+        "summary": summary.text(totals, checked.name, len(checked.designs)),
     }
     for key, text in texts.items():
         with storage.whole(outputs[key]) as partial:

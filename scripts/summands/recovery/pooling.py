@@ -24,22 +24,10 @@ SHOWN = {
     "top_rate": False,
 }
 
-# Ends the numbers that one replicate carries.
-CARRIED = "~"
-
 
 def size_class(design: Design) -> int:
     """Find the class of `SIZES` that a design's rows per contributor are in."""
     return bisect_left(SIZES, design.rows / design.levels.contributors)
-
-
-def named(size: int) -> str:
-    """Name a class of `SIZES`, as rows per contributor."""
-    if size == 0:
-        return f"Up to {SIZES[0]}"
-    if size == len(SIZES):
-        return f"More than {SIZES[-1]:,}"
-    return f"{SIZES[size - 1]:,} to {SIZES[size]:,}"
 
 
 @dataclass
@@ -59,7 +47,8 @@ class Pooled:
     above: float = 0.0
     carried: bool = False
     worst: float | None = None
-    whose: str = ""
+    # Level and contributor.
+    whose: tuple[int, int] | None = None
 
     def add(self, rows: list[dict[str, Any]]) -> None:
         """Count one more design: its rows of recovery.parquet, one for each level.
@@ -85,25 +74,21 @@ class Pooled:
                 self.worst is None or row["worst"] < self.worst
             ):
                 self.worst = row["worst"]
-                self.whose = f"{row['level']}/{row['worst_contributor']}"
+                self.whose = row["level"], row["worst_contributor"]
 
-    def mean(self, style: str) -> str:
-        """Format the mean, with a dash where there is none."""
+    def mean(self) -> float | None:
+        """Mean over the designs, None where there are none."""
         if not self.count:
-            return "-"
+            return None
         mean = self.total / self.count
-        shown = format(math.exp(mean) if self.logarithmic else mean, style)
-        return shown + CARRIED * self.carried
+        return math.exp(mean) if self.logarithmic else mean
 
-    def share(self) -> str:
-        """Format a share in percent, with its Monte-Carlo interval."""
+    def interval(self) -> tuple[float, float] | None:
+        """Monte-Carlo interval of the mean of a share, None where there is no mean."""
         if not self.count:
-            return "-"
+            return None
         mean = self.total / self.count
-        low = max(0.0, mean - math.sqrt(self.below) / self.count)
-        high = min(1.0, mean + math.sqrt(self.above) / self.count)
-        return f"{mean:.1%} ({100 * low:.1f} to {100 * high:.1f})"
-
-    def least(self) -> str:
-        """Format the worst contributor's share, and whose it is."""
-        return "-" if self.worst is None else f"{self.worst:.1%} {self.whose}"
+        return (
+            max(0.0, mean - math.sqrt(self.below) / self.count),
+            min(1.0, mean + math.sqrt(self.above) / self.count),
+        )

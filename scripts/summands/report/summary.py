@@ -3,319 +3,224 @@
 from __future__ import annotations
 
 import math
-import re
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from itertools import groupby
-from typing import Any
+from collections.abc import Collection
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from summands.data.design import Design
 from summands.model import estimands
 from summands.recovery import calibration, pooling
 from summands.recovery.pooling import Pooled
+from summands.report import names
+from summands.report.totals import OfEstimator, Totals
 
 # Designs that are listed by name; a study may have thousands.
 LISTED = 10
 
-
-@dataclass
-class OfEstimator:
-    """What is counted for one estimator."""
-
-    fits: int = 0
-    converged: int = 0
-    failed: int = 0
-    seconds: float = 0.0
-    first_error: str = ""
-    criteria: Counter[str] = field(default_factory=Counter)
-    remarked: int = 0
-    first_remark: str = ""
-    conflicts: dict[str, str] = field(default_factory=dict)
-    # By size class, parameter and metric.
-    metrics: dict[tuple[int, str, str], Pooled] = field(default_factory=dict)
-    verdicts: dict[str, str] = field(default_factory=dict)
-    reason: str = ""
-    fewest_ranked: int = 0
+# Ends the numbers that one replicate carries.
+CARRIED = "~"
 
 
-@dataclass
-class Totals:
-    """Counts that grow as designs are tabulated, and the text made of them."""
+def text(totals: Totals, study: str, designs: int) -> str:
+    """Write the summary.
 
-    estimates: int = 0
-    metrics: int = 0
-    parameters_calibrated: int = 0
-    estimators: dict[str, OfEstimator] = field(
-        default_factory=lambda: defaultdict(OfEstimator)
-    )
-    sigma_unidentified: bool = False
-    gaps: dict[str, int] = field(default_factory=dict)
-    # Designs of each size class.
-    sizes: Counter[int] = field(default_factory=Counter)
+    Parameters
+    ----------
+    totals : Totals
+    study : str
+        Name of the study.
+    designs : int
+        Number of its designs.
 
-    def add_fits(
-        self, design: str, estimator: str, estimates: pa.Table, fits: pa.Table
-    ) -> None:
-        """Count one design of one estimator.
+    Returns
+    -------
+    str
+        A line per table; the share of fits that converged; what the data do not
+        determine; verdicts on calibration; and by size of the designs, a row per
+        estimator and parameter with metrics averaged over designs and levels.
+    """
+    lines = [*_tables(totals, study, designs), "", *_convergence(totals)]
+    for part in (_identification(totals), _calibration(totals)):
+        lines += ["", *part] if part else []
+    return "\n".join([*lines, "", *_recovery(totals)]) + "\n"
 
-        Parameters
-        ----------
-        design, estimator : str
-        estimates, fits : pyarrow.Table
-            Rows of the tables of those names.
-        """
-        self.estimates += estimates.num_rows
-        total = self.estimators[estimator]
-        total.fits += fits.num_rows
-        total.converged += pc.sum(fits["converged"]).as_py()
-        errors = fits["error"].drop_null()
-        total.failed += len(errors)
-        if len(errors) and not total.first_error:
-            total.first_error = errors[0].as_py()
-        total.seconds += pc.sum(fits["seconds"]).as_py()
-        for criterion in fits["criterion"].drop_null().to_pylist():
-            # Without the values: "min_ess_bulk 212 < 400" is one criterion for all.
-            total.criteria.update(
-                re.sub(r" \S+ [<>].*", "", part) for part in criterion.split("; ")
-            )
-        remarks = fits["remark"].drop_null()
-        total.remarked += len(remarks)
-        total.first_remark = total.first_remark or "".join(remarks[:1].to_pylist())
-        conflicts = fits["prior_conflict"].drop_null()
-        if len(conflicts):
-            total.conflicts[design] = (
-                f"in {_count(len(conflicts), 'data set')}, {conflicts[0].as_py()}"
-            )
-        lost = estimates.filter(pc.invert(estimates["identified"]))
-        sigma = pc.equal(lost["parameter"], "sigma")
-        self.sigma_unidentified |= bool(pc.any(sigma).as_py())
-        of_means = lost.filter(pc.equal(lost["parameter"], "mu"))
-        if of_means.num_rows:
-            self.gaps[design] = len(of_means["replicate"].unique())
 
-    def add_metrics(self, design: Design, recovery: pa.Table) -> None:
-        """Count the metrics of one design, rows of recovery.parquet."""
-        self.metrics += recovery.num_rows
-        size = pooling.size_class(design)
-        self.sizes[size] += 1
-        # Estimators are set side by side, so on the data sets that all could fit.
-        shown = recovery.filter(
-            (pc.field("gate") == "common")
-            & pc.field("metric").isin(list(pooling.SHOWN))
-            & pc.field("contributor").is_null()
+def _tables(totals: Totals, study: str, designs: int) -> list[str]:
+    return [
+        f"Study {study}: results/{study}/",
+        f"  designs.parquet      {_count(designs, 'design')}",
+        f"  estimates.parquet    {_count(totals.estimates, 'estimate')}",
+        f"  fits.parquet         {_count(totals.fits, 'fit')}, "
+        f"{totals.converged:,} converged, {totals.failed:,} failed",
+        f"  recovery.parquet     {_count(totals.metrics, 'metric')}",
+        "  calibration.parquet  "
+        + _count(totals.parameters_calibrated, "parameter tested", "parameters tested"),
+    ]
+
+
+def _convergence(totals: Totals) -> list[str]:
+    lines = [
+        f"{'estimator':<22}{'fits':>8}{'converged':>11}{'failed':>8}"
+        f"{'seconds a fit':>15}"
+    ]
+    for name, total in totals.estimators.items():
+        lines.append(
+            f"{name:<22}{total.fits:>8,}{_share(total.converged, total.fits):>11}"
+            f"{total.failed:>8,}{total.seconds / total.fits:>15.3f}"
         )
-
-        def key(row: dict[str, Any]) -> tuple[str, str, str]:
-            return row["estimator"], row["parameter"], row["metric"]
-
-        for (estimator, parameter, metric), rows in groupby(
-            sorted(shown.to_pylist(), key=key), key=key
-        ):
-            pooled = self.estimators[estimator].metrics.setdefault(
-                (size, parameter, metric), Pooled(pooling.SHOWN[metric])
+        if total.failed:
+            lines.append(f"  the first of them failed with {total.first_error}")
+        if total.criteria:
+            missed = ", ".join(
+                f"{criterion} ({count:,})"
+                for criterion, count in total.criteria.most_common()
             )
-            pooled.add(list(rows))
-
-    def add_calibration(self, verdicts: pa.Table) -> None:
-        """Count the verdict on one design and estimator, rows of calibration.parquet.
-
-        Parameters
-        ----------
-        verdicts : pyarrow.Table
-            May be empty.
-        """
-        self.parameters_calibrated += verdicts.num_rows
-        for row in verdicts.to_pylist()[:1]:
-            total = self.estimators[row["estimator"]]
-            few = total.fewest_ranked or row["replicates"]
-            total.fewest_ranked = min(few, row["replicates"])
-            total.verdicts[row["design"]] = row["verdict"]
-            total.reason = total.reason or row["reason"] or ""
-
-    def text(self, study: str, designs: int) -> str:
-        """Write the summary.
-
-        Parameters
-        ----------
-        study : str
-            Name of the study.
-        designs : int
-            Number of its designs.
-
-        Returns
-        -------
-        str
-            A line per table; the share of fits that converged; what the data do not
-            determine; verdicts on calibration; and by size of the designs, a row per
-            estimator and parameter with metrics averaged over designs and levels.
-        """
-        lines = [*self._tables(study, designs), "", *self._convergence()]
-        for part in (self._identification(), self._calibration()):
-            lines += ["", *part] if part else []
-        return "\n".join([*lines, "", *self._recovery()]) + "\n"
-
-    def _tables(self, study: str, designs: int) -> list[str]:
-        fits = sum(total.fits for total in self.estimators.values())
-        converged = sum(total.converged for total in self.estimators.values())
-        failed = sum(total.failed for total in self.estimators.values())
-        return [
-            f"Study {study}: results/{study}/",
-            f"  designs.parquet      {_count(designs, 'design')}",
-            f"  estimates.parquet    {_count(self.estimates, 'estimate')}",
-            f"  fits.parquet         {_count(fits, 'fit')}, {converged:,} converged, "
-            f"{failed:,} failed",
-            f"  recovery.parquet     {_count(self.metrics, 'metric')}",
-            "  calibration.parquet  "
-            + _count(
-                self.parameters_calibrated, "parameter tested", "parameters tested"
-            ),
-        ]
-
-    def _convergence(self) -> list[str]:
-        lines = [
-            f"{'estimator':<22}{'fits':>8}{'converged':>11}{'failed':>8}"
-            f"{'seconds a fit':>15}"
-        ]
-        for name, total in self.estimators.items():
+            lines.append(f"  criteria that were missed, by fits: {missed}")
+        if total.remarked:
             lines.append(
-                f"{name:<22}{total.fits:>8,}{_share(total.converged, total.fits):>11}"
-                f"{total.failed:>8,}{total.seconds / total.fits:>15.3f}"
+                f"  {_count(total.remarked, 'fit')} with a remark: {total.first_remark}"
             )
-            if total.failed:
-                lines.append(f"  the first of them failed with {total.first_error}")
-            if total.criteria:
-                missed = ", ".join(
-                    f"{name} ({count:,})"
-                    for name, count in total.criteria.most_common()
-                )
-                lines.append(f"  criteria that were missed, by fits: {missed}")
-            if total.remarked:
-                lines.append(
-                    f"  {_count(total.remarked, 'fit')} with a remark: "
-                    f"{total.first_remark}"
-                )
-            lines += _first(
-                [
-                    f"  a stated prior conflicts with the data of {design}: {text}"
-                    for design, text in total.conflicts.items()
-                ],
-                "designs, see prior_conflict in fits.parquet",
-            )
-        return lines
-
-    def _identification(self) -> list[str]:
-        lines = []
-        if self.sigma_unidentified:
-            lines += [
-                "A single sigma (marked *) is not determined by the data: what one "
-                "level loses in",
-                "variance another can gain. Its estimate rests on the prior; "
-                "set_lower and set_upper in",
-                "estimates.parquet hold every value that fits the data equally well. "
-                "Contrasts of",
-                "variance within a level and the total variance are determined, where "
-                "contributors meet.",
-            ]
-        gaps = [
-            f"{design}: in {_count(count, 'data set')} some contributors have no "
-            "rows or do not meet the others; nothing is determined of them."
-            for design, count in self.gaps.items()
-        ]
-        return lines + _first(
-            gaps, "designs with such data sets, see estimates.parquet"
+        lines += _first(
+            [
+                f"  a stated prior conflicts with the data of {design}: in "
+                f"{_count(count, 'data set')}, {first}"
+                for design, (count, first) in total.conflicts.items()
+            ],
+            "designs, see prior_conflict in fits.parquet",
         )
+    return lines
 
-    def _calibration(self) -> list[str]:
-        lines = []
-        for name, total in self.estimators.items():
-            tested = [
-                design
-                for design, verdict in total.verdicts.items()
-                if verdict != calibration.NOT_TESTABLE
-            ]
-            failed = [
-                f"  failed: {design}"
-                for design in tested
-                if total.verdicts[design] == calibration.FAILED
-            ]
-            silent = len(total.verdicts) - len(tested)
-            if tested:
-                line = (
-                    f"Calibration of {name}: {len(tested) - len(failed):,} of "
-                    f"{_count(len(tested), 'design')} passed"
-                )
-                if total.fewest_ranked < calibration.ENOUGH:
-                    line += (
-                        f"; with {_count(total.fewest_ranked, 'replicate')} only gross "
-                        f"errors show, {calibration.ENOUGH} are recommended"
-                    )
-                if failed:
-                    line += (
-                        f"; by chance {calibration.LEVEL:.0%} of the designs of a "
-                        "sound estimator fail"
-                    )
-                lines += [line + ".", *_first(failed, _MORE_VERDICTS)]
-            if silent:
-                lines.append(
-                    f"Calibration of {name}: {_count(silent, 'design')} not testable: "
-                    f"{total.reason}."
-                )
-        return lines
 
-    def _recovery(self) -> list[str]:
-        lines = []
-        for size in sorted(self.sizes):
-            lines += [
-                f"{pooling.named(size)} rows per contributor, "
-                f"{_count(self.sizes[size], 'design')}:",
-                f"{'estimator':<20}{'parameter':<19}{'/ bound':>8}{'/ total':>8}"
-                f"{'width':>8}{'95 % coverage':>23}{'worst':>13}{'top':>7}",
-            ]
-            for name, total in self.estimators.items():
-                lines += self._of_class(name, total, size)
-            lines.append("")
-        return [
-            *lines,
-            "Means over designs and levels, on the data sets that all estimators "
-            "fitted.",
-            "/ bound: root mean squared error over the smallest that unbiased "
-            "estimates can have; below 1,",
-            "priors or bounds help. / total: over the total standard deviation, for "
-            "variances the total variance.",
-            "width: mean width of the 95 % intervals, in the same unit. 95 % coverage: "
-            "with its Monte-Carlo interval;",
-            "worst: that of the worst contributor (level/contributor), where it is the "
-            "same in all replicates.",
-            "top: how often the largest of a level is named. "
-            f"{pooling.CARRIED} one replicate carries more than a fifth of it.",
+def _identification(totals: Totals) -> list[str]:
+    lines = []
+    if totals.sigma_unidentified:
+        lines += [
+            "A single sigma (marked *) is not determined by the data: what one "
+            "level loses in",
+            "variance another can gain. Its estimate rests on the prior; "
+            "set_lower and set_upper in",
+            "estimates.parquet hold every value that fits the data equally well. "
+            "Contrasts of",
+            "variance within a level and the total variance are determined, where "
+            "contributors meet.",
         ]
+    gaps = [
+        f"{design}: in {_count(count, 'data set')} some contributors have no "
+        "rows or do not meet the others; nothing is determined of them."
+        for design, count in totals.gaps.items()
+    ]
+    return lines + _first(gaps, "designs with such data sets, see estimates.parquet")
 
-    def _of_class(self, name: str, total: OfEstimator, size: int) -> list[str]:
-        lines = []
-        for parameter in estimands.PARAMETERS:
-            bound, error, width, covered, top = (
-                total.metrics.get(
-                    (size, parameter, metric), Pooled(pooling.SHOWN[metric])
+
+def _calibration(totals: Totals) -> list[str]:
+    lines = []
+    for name, total in totals.estimators.items():
+        tested = total.with_verdict(calibration.PASSED, calibration.FAILED)
+        failed = total.with_verdict(calibration.FAILED)
+        silent = total.with_verdict(calibration.NOT_TESTABLE)
+        if tested:
+            line = (
+                f"Calibration of {name}: {len(tested) - len(failed):,} of "
+                f"{_count(len(tested), 'design')} passed"
+            )
+            if total.fewest_ranked < calibration.ENOUGH:
+                line += (
+                    f"; with {_count(total.fewest_ranked, 'replicate')} only gross "
+                    f"errors show, {calibration.ENOUGH} are recommended"
                 )
-                for metric in pooling.SHOWN
-            )
-            if not error.count:
-                continue
-            starred = parameter == "sigma" and self.sigma_unidentified
-            label = parameter + " *" * starred
+            if failed:
+                line += (
+                    f"; by chance {calibration.LEVEL:.0%} of the designs of a "
+                    "sound estimator fail"
+                )
+            listed = [f"  failed: {design}" for design in failed]
+            lines += [
+                line + ".",
+                *_first(listed, "designs, see calibration.parquet"),
+            ]
+        if silent:
             lines.append(
-                f"{name:<20}{label:<19}{bound.mean('.2f'):>8}{error.mean('.3f'):>8}"
-                f"{width.mean('.3f'):>8}{covered.share():>23}{covered.least():>13}"
-                f"{top.mean('.0%'):>7}".rstrip()
+                f"Calibration of {name}: {_count(len(silent), 'design')} not testable: "
+                f"{total.reason}."
             )
-            name = ""
-        return lines
+    return lines
 
 
-_MORE_VERDICTS = "designs, see calibration.parquet"
+def _recovery(totals: Totals) -> list[str]:
+    lines = []
+    starred = ["sigma"] if totals.sigma_unidentified else []
+    for size in sorted(totals.sizes):
+        lines += [
+            f"{_named(size)} rows per contributor, "
+            f"{_count(totals.sizes[size], 'design')}:",
+            f"{'estimator':<20}{'parameter':<19}{'/ bound':>8}{'/ total':>8}"
+            f"{'width':>8}{'95 % coverage':>23}{'worst':>13}{'top':>7}",
+        ]
+        for name, total in totals.estimators.items():
+            lines += _of_class(name, total, size, starred=starred)
+        lines.append("")
+    return [
+        *lines,
+        "Means over designs and levels, on the data sets that all estimators fitted.",
+        "/ bound: root mean squared error over the smallest that unbiased "
+        "estimates can have; below 1,",
+        "priors or bounds help. / total: over the total standard deviation, for "
+        "variances the total variance.",
+        "width: mean width of the 95 % intervals, in the same unit. 95 % coverage: "
+        "with its Monte-Carlo interval;",
+        "worst: that of the worst contributor (level/contributor), where it is the "
+        "same in all replicates.",
+        "top: how often the largest of a level is named. "
+        f"{CARRIED} one replicate carries more than a fifth of it.",
+    ]
+
+
+def _of_class(
+    name: str, total: OfEstimator, size: int, *, starred: Collection[str]
+) -> list[str]:
+    lines = []
+    for parameter in estimands.PARAMETERS:
+        bound, error, width, covered, top = (
+            total.metric(size, parameter, metric) for metric in pooling.SHOWN
+        )
+        if not error.count:
+            continue
+        label = parameter + " *" * (parameter in starred)
+        lines.append(
+            f"{name:<20}{label:<19}{_mean(bound, '.2f'):>8}{_mean(error, '.3f'):>8}"
+            f"{_mean(width, '.3f'):>8}{_covered(covered):>23}{_worst(covered):>13}"
+            f"{_mean(top, '.0%'):>7}".rstrip()
+        )
+        name = ""
+    return lines
+
+
+def _named(size: int) -> str:
+    """Name a class of size, as rows per contributor."""
+    if size == 0:
+        return f"Up to {pooling.SIZES[0]}"
+    if size == len(pooling.SIZES):
+        return f"More than {pooling.SIZES[-1]:,}"
+    return f"{pooling.SIZES[size - 1]:,} to {pooling.SIZES[size]:,}"
+
+
+def _mean(pooled: Pooled, style: str) -> str:
+    """Format a mean, with a dash where there is none."""
+    mean = pooled.mean()
+    return "-" if mean is None else format(mean, style) + CARRIED * pooled.carried
+
+
+def _covered(pooled: Pooled) -> str:
+    """Format a share in percent, with its Monte-Carlo interval."""
+    mean, interval = pooled.mean(), pooled.interval()
+    if mean is None or interval is None:
+        return "-"
+    low, high = (100 * end for end in interval)
+    return f"{mean:.1%} ({low:.1f} to {high:.1f})"
+
+
+def _worst(pooled: Pooled) -> str:
+    """Format the worst contributor's share, and whose it is."""
+    if pooled.worst is None or pooled.whose is None:
+        return "-"
+    return f"{pooled.worst:.1%} {names.contributor(*pooled.whose)}"
 
 
 def _first(lines: list[str], rest: str) -> list[str]:
