@@ -1,0 +1,122 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from summands.data.design import Design
+from summands.model import estimands
+from summands.model.levels import Levels
+from summands.recovery.tables import CALIBRATION, RECOVERY
+from summands.report import summary
+from summands.report.totals import Totals
+
+from ..studies import study_tables
+
+
+def test_the_summary_counts_everything():
+    whole, totals = study_tables()
+    text = summary.text(totals, "demo", 2)
+    lines = text.splitlines()
+    assert "designs.parquet      2 designs" in text
+    assert f"estimates.parquet    {whole['estimates'].num_rows} estimates" in text
+    assert "fits.parquet         24 fits, 16 converged, 4 failed" in text
+    assert f"recovery.parquet     {whole['recovery'].num_rows:,} metrics" in text
+    tested = whole["calibration"].num_rows
+    assert tested == len(estimands.PARAMETERS) + 1
+    assert f"calibration.parquet  {tested} parameters tested" in text
+    # The share that converged comes before any metric.
+    converged = next(line for line in lines if line.startswith("full"))
+    assert converged.split()[:4] == ["full", "12", "66.6%", "2"]
+    assert "the first of them failed with it broke" in text
+    assert "sigma *" in text
+    assert "one: in 1 data set some contributors have no rows" in text
+    assert "Calibration of full: 1 of 1 design passed; with 5 replicates only" in text
+    assert (
+        "criteria that were missed, by fits: min_ess_bulk (2), divergences (1)" in text
+    )
+    assert "2 fits with a remark: it rests on a point" in text
+    assert (
+        "a stated prior conflicts with the data of one: in 1 data set, too far" in text
+    )
+    # 100 rows of three contributors.
+    assert "30 to 100 rows per contributor, 2 designs:" in lines
+    frame = whole["recovery"].to_pandas()
+    chosen = frame.query(
+        "gate == 'common' and estimator == 'full' and parameter == 'intercept'"
+    )
+
+    def geometric(metric):
+        return np.exp(np.log(chosen.query("metric == @metric")["value"]).mean())
+
+    line = next(line for line in lines if line.split()[:2] == ["full", "intercept"])
+    bound, total, width, covered = line.split()[2:6]
+    assert bound.rstrip("~") == f"{geometric('rmse_over_bound'):.2f}"
+    assert total.rstrip("~") == f"{geometric('rmse_over_total'):.3f}"
+    assert width.rstrip("~") == f"{geometric('width_95_over_total'):.3f}"
+    share = chosen.query("metric == 'coverage_95'")["value"].mean()
+    assert covered == f"{share:.1%}"
+
+
+def test_the_summary_of_thousands_of_designs_is_no_longer_than_that_of_ten():
+    totals = Totals()
+    whole, _ = study_tables()
+    verdicts = whole["calibration"].to_pylist()
+    for number in range(50):
+        name = f"design_{number}"
+        rows = [row | {"design": name, "verdict": "failed"} for row in verdicts]
+        totals.add_calibration(pa.Table.from_pylist(rows, CALIBRATION))
+    fits = whole["fits"].filter(pc.field("estimator") == "full")
+    totals.add_fits("one", "full", whole["estimates"], fits)
+    lines = summary.text(totals, "many", 50).splitlines()
+    failed = [line for line in lines if line.startswith("  failed: design_")]
+    assert len(failed) == summary.LISTED
+    assert "  and 40 more designs, see calibration.parquet" in lines
+    assert any("by chance 1% of the designs" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("rows", "named"),
+    [
+        (60, "Up to 30"),
+        (62, "30 to 100"),
+        (2000, "300 to 1,000"),
+        (2002, "More than 1,000"),
+    ],
+)
+def test_classes_of_size_are_named_by_their_ends(rows, named):
+    totals = Totals()
+    design = Design(Levels.of([1, 1]), rows)
+    totals.add_metrics(design, RECOVERY.empty_table())
+    assert f"{named} rows per contributor, 1 design:" in summary.text(totals, "s", 1)
+
+
+def row_of(text: str, parameter: str) -> list[str]:
+    """The words of the first row of a parameter."""
+    rows = (line.split() for line in text.splitlines())
+    return next(words for words in rows if words[1:2] == [parameter])
+
+
+def test_a_row_marks_what_one_replicate_carries_and_who_is_worst():
+    design = Design(Levels.of([1, 2]), 100)
+    rows = {
+        "rmse_over_total": {"value": 0.25, "largest_share": 0.21},
+        "rmse_over_bound": {"value": 1.5},
+        "coverage_95": {
+            "value": 0.9,
+            "lower": 0.84,
+            "upper": 0.94,
+            "worst": 0.8,
+            "worst_contributor": 1,
+        },
+    }
+    common = {"estimator": "e", "gate": "common", "parameter": "mu", "level": 1}
+    table = pa.Table.from_pylist(
+        [{"metric": metric, **common, **row} for metric, row in rows.items()], RECOVERY
+    )
+    totals = Totals()
+    totals.estimators["e"].fits = 1
+    totals.add_metrics(design, table)
+    assert row_of(summary.text(totals, "s", 1), "mu") == [
+        *("e", "mu", "1.50", "0.250~", "-"),
+        *("90.0%", "(84.0", "to", "94.0)", "80.0%", "1/1", "-"),
+    ]
