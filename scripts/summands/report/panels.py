@@ -167,7 +167,6 @@ def _axes(values: pd.DataFrame, scale: Scale) -> tuple[Axis, Axis]:
 
 def _limits(axis: Axis, truth: Array, values: Array) -> tuple[float, float]:
     """Find ends that hold every truth and all but the outermost values."""
-    one = values is truth and bool((truth == truth[0]).all())
     if axis.scale == "log":
         truth, values = truth[truth > 0], values[values > 0]
     # On an axis of logarithms there may be none of either.
@@ -180,9 +179,7 @@ def _limits(axis: Axis, truth: Array, values: Array) -> tuple[float, float]:
     low, high = forward(
         np.array([min(ends[0], truth.min()), max(ends[1], truth.max())])
     )
-    if one and axis.scale != "log":
-        # One truth: as wide as its own size, so that its points stand apart.
-        low, high = low - 1.0, high + 1.0
+    # Of one truth, which has no width, points stand apart.
     margin = 0.05 * (high - low) or 1.0
     found = back(np.array([low - margin, high + margin]))
     return float(found[0]), float(found[1])
