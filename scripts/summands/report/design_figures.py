@@ -6,6 +6,7 @@ across, with metrics upwards.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator
 
 import matplotlib as mpl
@@ -22,6 +23,9 @@ from summands.report.plotting import STYLE, colour, markers, nothing, number
 
 # Height of the offsets of estimators within the line of a design.
 SPREAD = 0.6
+
+# Letters of a label that stand upright beside the curves.
+LINE = 52
 
 
 def metrics_by_design(panel: ByDesign) -> Figure:
@@ -80,8 +84,14 @@ def _by_size(figure: Figure, panel: ByDesign) -> None:
         _scale_across(place, panel.sizes)
         _scale_upwards(place, panel.axis)
     figure.supxlabel(panel.sizes.label, fontsize=9)
-    figure.supylabel(panel.axis.label.replace(" (", "\n("), fontsize=9)
+    figure.supylabel(_broken(panel.axis.label), fontsize=9)
     _explain(figure, panel, carried=False)
+
+
+def _broken(label: str) -> str:
+    """Break a label into lines that are no longer than the axes are high."""
+    lines = label.replace(" (", "\n(").splitlines()
+    return "\n".join(textwrap.fill(line, LINE) for line in lines)
 
 
 def _estimators(panel: ByDesign) -> list[str]:

@@ -141,6 +141,10 @@ def test_numbers_of_many_designs_are_those_of_their_panel(name, recovery_of_many
         inside = ~np.isin(points[:, 1], panel.axis.marks)
         assert_drawn_numbers_are(points[inside, 0], held["size"])
     assert figure.get_supxlabel() == "rows per contributor (60 designs)"
+    assert figure.get_supylabel().replace("\n", " ") == panel.axis.label
+    label = next(t for t in figure.texts if t.get_text() == figure.get_supylabel())
+    box, whole = label.get_window_extent(), figure.bbox
+    assert whole.y0 <= box.y0 < box.y1 <= whole.y1
 
 
 def test_a_figure_says_what_one_replicate_carries_and_who_is_worst():
