@@ -1,6 +1,9 @@
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from summands.recovery import calibration, pooling
+from summands.recovery.tables import CALIBRATION
+from summands.report.totals import Totals
 
 from ..studies import study_tables
 
@@ -46,3 +49,16 @@ def test_metrics_are_found_by_size_parameter_and_name():
         assert pooled.mean() > 0
     assert full.metric(size + 1, "mu", "top_rate").mean() is None
     assert totals.estimators["partial"].metric(size, "sigma", "coverage_95").count == 0
+
+
+def test_the_fewest_replicates_of_any_verdict_are_kept():
+    whole, _ = study_tables()
+    rows = whole["calibration"].to_pylist()
+    for counts in ([7, 30], [30, 7], [30, 7, 12]):
+        totals = Totals()
+        for number, count in enumerate(counts):
+            other = {"design": f"design {number}", "replicates": count}
+            table = pa.Table.from_pylist([row | other for row in rows], CALIBRATION)
+            totals.add_calibration(table)
+        assert totals.estimators["full"].fewest_ranked == 7
+        assert len(totals.estimators["full"].verdicts) == len(counts)
