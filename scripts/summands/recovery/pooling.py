@@ -47,8 +47,8 @@ class Pooled:
     above: float = 0.0
     carried: bool = False
     worst: float | None = None
-    # Level and contributor.
-    whose: tuple[int, int] | None = None
+    # Names of level and contributor.
+    whose: tuple[str, str] | None = None
 
     def add(self, rows: list[dict[str, Any]]) -> None:
         """Count one more design: its rows of recovery.parquet, one for each level.
@@ -74,7 +74,7 @@ class Pooled:
                 self.worst is None or row["worst"] < self.worst
             ):
                 self.worst = row["worst"]
-                self.whose = row["level"], row["worst_contributor"]
+                self.whose = row["level_name"], row["worst_label"]
 
     def mean(self) -> float | None:
         """Mean over the designs, None where there are none."""

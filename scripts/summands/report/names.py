@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Letters of a contributor's name.
+LONGEST = 40
+
 
 def parameter(name: str) -> str:
     """Name a parameter of the tables.
@@ -18,16 +21,17 @@ def parameter(name: str) -> str:
     return name.replace("_", " ")
 
 
-def contributor(level: int, number: int) -> str:
-    """Name a contributor of a level.
+def contributor(level: str, label: str) -> str:
+    """Name a contributor in full, no longer than a line of text can hold.
 
     Parameters
     ----------
-    level, number : int
-        As in the columns ``level`` and ``contributor``.
+    level, label : str
+        As in the columns ``level_name`` and ``label``.
 
     Returns
     -------
     str
     """
-    return f"{level}/{number}"
+    full = f"{level}/{label}"
+    return full if len(full) <= LONGEST else full[: LONGEST - 1] + "…"

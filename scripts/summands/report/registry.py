@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from summands import estimators
 from summands.report.axes import Axis
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ def _of_metrics(name: str, shows: str, metrics: tuple[str, ...], axis: Axis) -> 
 def _ranks_truths(study: Study) -> bool:
     """Whether a study has truths from their prior, and draws that they rank among."""
     return study.with_drawn_truth and any(
-        estimators.load(name).SAMPLES for name in study.estimators
+        entry.module.SAMPLES for entry in study.estimators.values()
     )
 
 

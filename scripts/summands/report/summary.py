@@ -146,15 +146,21 @@ def _calibration(totals: Totals) -> list[str]:
 def _recovery(totals: Totals) -> list[str]:
     lines = []
     starred = ["sigma"] if totals.sigma_unidentified else []
+    worst = [
+        _worst(pooled)
+        for total in totals.estimators.values()
+        for pooled in total.metrics.values()
+    ]
+    wide = max([13, *(2 + len(text) for text in worst)])
     for size in sorted(totals.sizes):
         lines += [
             f"{_named(size)} rows per contributor, "
             f"{_count(totals.sizes[size], 'design')}:",
             f"{'estimator':<20}{'parameter':<19}{'/ bound':>8}{'/ total':>8}"
-            f"{'width':>8}{'95 % coverage':>23}{'worst':>13}{'top':>7}",
+            f"{'width':>8}{'95 % coverage':>23}{'worst':>{wide}}{'top':>7}",
         ]
         for name, total in totals.estimators.items():
-            lines += _of_class(name, total, size, starred=starred)
+            lines += _of_class(name, total, size, starred=starred, wide=wide)
         lines.append("")
     return [
         *lines,
@@ -173,7 +179,7 @@ def _recovery(totals: Totals) -> list[str]:
 
 
 def _of_class(
-    name: str, total: OfEstimator, size: int, *, starred: Collection[str]
+    name: str, total: OfEstimator, size: int, *, starred: Collection[str], wide: int
 ) -> list[str]:
     lines = []
     for parameter in estimands.PARAMETERS:
@@ -185,7 +191,7 @@ def _of_class(
         label = parameter + " *" * (parameter in starred)
         lines.append(
             f"{name:<20}{label:<19}{_mean(bound, '.2f'):>8}{_mean(error, '.3f'):>8}"
-            f"{_mean(width, '.3f'):>8}{_covered(covered):>23}{_worst(covered):>13}"
+            f"{_mean(width, '.3f'):>8}{_covered(covered):>23}{_worst(covered):>{wide}}"
             f"{_mean(top, '.0%'):>7}".rstrip()
         )
         name = ""

@@ -12,9 +12,9 @@ def recovered(value, **more):
         "lower": None,
         "upper": None,
         "largest_share": None,
-        "level": 1,
+        "level_name": "tool",
         "worst": None,
-        "worst_contributor": None,
+        "worst_label": None,
     } | more
 
 
@@ -32,12 +32,12 @@ def test_ratios_have_a_geometric_mean_and_tell_what_one_replicate_carries():
 def test_shares_have_an_interval_and_a_worst_contributor():
     share = pooling.Pooled(logarithmic=False)
     assert share.mean() is share.interval() is share.worst is None
-    share.add([recovered(0.9, lower=0.84, upper=0.94, worst=0.8, worst_contributor=3)])
-    share.add([recovered(1.0, lower=0.92, upper=1.0, worst=1.0, worst_contributor=0)])
+    share.add([recovered(0.9, lower=0.84, upper=0.94, worst=0.8, worst_label="c")])
+    share.add([recovered(1.0, lower=0.92, upper=1.0, worst=1.0, worst_label="a")])
     assert share.mean() == pytest.approx(0.95)
     # Half of the root of 0.06^2 + 0.08^2, and of 0.04^2 + 0.
     assert share.interval() == pytest.approx((0.90, 0.97))
-    assert (share.worst, share.whose) == (0.8, (1, 3))
+    assert (share.worst, share.whose) == (0.8, ("tool", "c"))
 
 
 def test_the_interval_of_a_share_ends_at_none_and_all():

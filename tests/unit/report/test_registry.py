@@ -10,6 +10,7 @@ import pytest
 
 import summands
 from summands.data.design import Design
+from summands.estimators import Entry
 from summands.report import registry
 from summands.report.reading import Tables
 
@@ -94,13 +95,13 @@ def test_a_panel_reads_what_it_says_that_it_needs_and_is_drawn(name, study, path
 
 def test_calibration_needs_drawn_truths_and_draws():
     def names(estimators, *, drawn):
-        given = SimpleNamespace(
-            estimators=dict.fromkeys(estimators), with_drawn_truth=drawn
-        )
+        entries = {name: Entry(name, method) for name, method in estimators.items()}
+        given = SimpleNamespace(estimators=entries, with_drawn_truth=drawn)
         return [entry.name for entry in registry.of(given)]
 
     every = list(registry.FIGURES)
-    assert names(["nutpie", "least_squares"], drawn=True) == every
     others = [name for name in every if name != "calibration"]
-    assert names(["least_squares"], drawn=True) == others
-    assert names(["nutpie"], drawn=False) == others
+    sampled, not_sampled = {"some": "nutpie"}, {"other": "least_squares"}
+    assert names(sampled | not_sampled, drawn=True) == every
+    assert names(not_sampled, drawn=True) == others
+    assert names(sampled, drawn=False) == others

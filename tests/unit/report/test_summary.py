@@ -96,7 +96,10 @@ def row_of(text: str, parameter: str) -> list[str]:
     return next(words for words in rows if words[1:2] == [parameter])
 
 
-def test_a_row_marks_what_one_replicate_carries_and_who_is_worst():
+@pytest.mark.parametrize(
+    ("label", "named"), [("b", "tool/b"), (300 * "b", f"tool/{34 * 'b'}…")]
+)
+def test_a_row_marks_what_one_replicate_carries_and_who_is_worst(label, named):
     design = Design(Levels.of([1, 2]), 100)
     rows = {
         "rmse_over_total": {"value": 0.25, "largest_share": 0.21},
@@ -106,10 +109,11 @@ def test_a_row_marks_what_one_replicate_carries_and_who_is_worst():
             "lower": 0.84,
             "upper": 0.94,
             "worst": 0.8,
-            "worst_contributor": 1,
+            "worst_label": label,
         },
     }
-    common = {"estimator": "e", "gate": "common", "parameter": "mu", "level": 1}
+    common = {"estimator": "e", "gate": "common", "parameter": "mu"}
+    common["level_name"] = "tool"
     table = pa.Table.from_pylist(
         [{"metric": metric, **common, **row} for metric, row in rows.items()], RECOVERY
     )
@@ -118,5 +122,5 @@ def test_a_row_marks_what_one_replicate_carries_and_who_is_worst():
     totals.add_metrics(design, table)
     assert row_of(summary.text(totals, "s", 1), "mu") == [
         *("e", "mu", "1.50", "0.250~", "-"),
-        *("90.0%", "(84.0", "to", "94.0)", "80.0%", "1/1", "-"),
+        *("90.0%", "(84.0", "to", "94.0)", "80.0%", named, "-"),
     ]
