@@ -225,5 +225,8 @@ def test_posteriors_of_several_designs_share_a_file(tmp_path):
         labels = tree["constant_data"].to_dataset()
         assert labels["level"].dtype.kind == "i"
         assert labels["contributor"].to_numpy().tolist() == ["0/0", "1/0", "1/1", "1/2"]
-        assert labels["contributor_in_level"].to_numpy().tolist() == [0, 0, 1, 2]
+        # A design's own numbers; of a contributor that it does not have -1.
+        for name, numbers in (("small", [0, 0, 1, -1]), ("wide", [0, 0, 1, 2])):
+            found = labels["contributor_in_level"].sel(design=name)
+            assert found.to_numpy().tolist() == numbers
     assert draws_file.together({"small": trees["small"]}) is trees["small"]

@@ -30,6 +30,7 @@ def test_designs_are_listed_as_they_are():
     assert row.pop("design") == design.id
     assert row.pop("replicates") == 7
     assert row.pop("levels") == [1, 3]
+    assert row.pop("level_names") == ["0", "1"]
     assert row.pop("truth_number") is None
     assert row == {key: getattr(design, key) for key in row}
     assert row["mu_sd"] == 2.0
