@@ -22,7 +22,7 @@ def parameter(name: str) -> str:
 
 
 def contributor(level: str, label: str) -> str:
-    """Name a contributor in full, no longer than a line of text can hold.
+    """Name a contributor in full, on one line and no longer than a table can hold.
 
     Parameters
     ----------
@@ -33,5 +33,5 @@ def contributor(level: str, label: str) -> str:
     -------
     str
     """
-    full = f"{level}/{label}"
+    full = " ".join(f"{level}/{label}".split())
     return full if len(full) <= LONGEST else full[: LONGEST - 1] + "…"

@@ -149,7 +149,8 @@ def _recovery(totals: Totals) -> list[str]:
     worst = [
         _worst(pooled)
         for total in totals.estimators.values()
-        for pooled in total.metrics.values()
+        for (_, _, metric), pooled in total.metrics.items()
+        if metric == "coverage_95"
     ]
     wide = max([13, *(2 + len(text) for text in worst)])
     for size in sorted(totals.sizes):
