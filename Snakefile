@@ -2,11 +2,11 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 
-# A study file given on the command line stands alone: the default study must not
-# leak into it.
-if not workflow.overwrite_configfiles:
+# A study file given on the command line, and what a workflow around this one gives,
+# stand alone: the default study must not leak into them.
+if workflow.modifier.is_main_snakefile() and not workflow.overwrite_configfiles:
 
-    configfile: os.path.join(workflow.basedir, "config", "config.yaml")
+    configfile: workflow.current_basedir.join("config/config.yaml").path
 
 
 include: "workflow/rules/common.smk"
@@ -21,7 +21,6 @@ report: "workflow/report/workflow.rst"
 
 
 rule all:
-    default_target: True
     input:
         rules.tabulate.output,
         rules.draw.output,

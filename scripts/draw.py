@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from summands.files import job, storage
 from summands.report import registry
 from summands.report.reading import Tables
-from summands.study import batch, study
+from summands.study import study
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -34,6 +34,6 @@ def main(
 
 
 if __name__ == "__main__":
-    job.start(snakemake.log[0], batch.results(snakemake.config["study"]))
+    job.start(snakemake.log[0], snakemake.params.results)
     paths = dict(snakemake.input.items())
     main(study.read(Path(paths.pop("study"))), paths, dict(snakemake.output.items()))

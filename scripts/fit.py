@@ -141,7 +141,7 @@ def _say(place: str, line: str) -> None:
 
 
 if __name__ == "__main__":
-    job.start(snakemake.log[0], batch.results(snakemake.config["study"]))
+    job.start(snakemake.log[0], snakemake.params.results)
     main(
         *batch.unit(snakemake),
         snakemake.params.seed,

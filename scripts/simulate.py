@@ -95,7 +95,7 @@ def _written(
 
 
 if __name__ == "__main__":
-    job.start(snakemake.log[0], batch.results(snakemake.config["study"]))
+    job.start(snakemake.log[0], snakemake.params.results)
     main(
         *batch.unit(snakemake),
         snakemake.params.seed,

@@ -19,7 +19,7 @@ from summands.files import job, provenance, storage
 from summands.recovery import calibration, metrics_table
 from summands.report import summary
 from summands.report.totals import Totals
-from summands.study import batch, study, tables
+from summands.study import study, tables
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -97,7 +97,7 @@ def main(
 
 
 if __name__ == "__main__":
-    job.start(snakemake.log[0], batch.results(snakemake.config["study"]))
+    job.start(snakemake.log[0], snakemake.params.results)
     arguments: dict[str, Any] = dict(snakemake.params.items())
     main(
         study.load(arguments["study"]),

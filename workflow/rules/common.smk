@@ -4,22 +4,18 @@ import shlex
 import signal
 import sys
 import traceback
-from pathlib import Path
 
 from snakemake.logging import logger
 
-sys.path.insert(0, os.path.join(workflow.basedir, "scripts"))
+
+include: "source.smk"
+
 
 from summands import estimators
 from summands.files import lock, provenance
 from summands.files.storage import whole
 from summands.report import registry
 from summands.study import batch, costs, plan, sizing, study
-
-
-def refuse(reason):
-    """End with a message for the user, and without Snakemake's words around it."""
-    sys.exit(f"summands: {reason}")
 
 
 def stop(_, frame):
@@ -36,14 +32,15 @@ def stop(_, frame):
 
 
 if (
-    workflow.is_main_process
+    MODULE is None
+    and workflow.is_main_process
     and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 ):
     signal.signal(signal.SIGINT, stop)
 
-if set("{}") & set(workflow.basedir):
+if set("{}") & set(str(SOURCE)):
     refuse(
-        f"{workflow.basedir} has braces in its name, which Snakemake takes for "
+        f"{SOURCE} has braces in its name, which Snakemake takes for "
         "variables: move the workflow to another folder"
     )
 
@@ -53,18 +50,27 @@ if workflow.is_main_process and not os.access(".", os.W_OK):
         "--directory"
     )
 
-if len(workflow.overwrite_configfiles) > 1:
+if MODULE is None and len(workflow.overwrite_configfiles) > 1:
     refuse(
         "one study file at a time: --configfile names "
         + " and ".join(map(str, workflow.overwrite_configfiles))
     )
 
+if MODULE is not None and not (config and isinstance(config, dict)):
+    refuse("has no study: give it one with config:, as docs/running.md shows")
+
+# Of a workflow around this one some part is the study, which may be in no file at all.
+STUDY_FILES = workflow.configfiles if MODULE is None else []
+
 try:
-    STUDY = study.load(config, tuple(Path(file) for file in workflow.configfiles))
+    STUDY = study.load(config, tuple(map(Path, STUDY_FILES)))
 except (study.StudyError, estimators.EstimatorError) as error:
     refuse(error)
 
+# As rules name it, before a workflow around this one moves it to where it is.
 RESULTS = batch.results(STUDY.name)
+PATHS = workflow.modifier.path_modifier
+FOLDER = PATHS.replace_prefix(f"{RESULTS}/").removesuffix("/")
 SIMULATED = f"{RESULTS}/simulated/{{designs}}/{{batch}}"
 FITTED = f"{RESULTS}/fitted/{{estimator}}/{{designs}}/{{batch}}"
 LOGS = f"{RESULTS}/logs"
@@ -81,7 +87,7 @@ def check_costs():
         return
     found = [costs.of_memory(taken, costs.machine_memory())]
     if workflow.storage_settings.default_storage_provider is None:
-        found.append(costs.of_disk(STUDY, taken, Path(RESULTS)))
+        found.append(costs.of_disk(STUDY, taken, Path(FOLDER)))
     for excess in filter(None, found):
         if excess.certain:
             refuse(excess.text)
@@ -110,7 +116,7 @@ if not workflow.is_main_process:
     name_python()
     # From here on: Snakemake removes the outputs of a job before it starts the script.
     try:
-        lock.share(RESULTS)
+        lock.share(FOLDER)
     except lock.LockError as error:
         refuse(error)
 else:
@@ -149,6 +155,11 @@ def unit_files(pattern, of_estimators=STUDY.estimators):
         for estimator in of_estimators
         for unit in PLAN.units
     ]
+
+
+def results_folder(wildcards):
+    """Where the results are, which jobs lock."""
+    return FOLDER
 
 
 def contents(wildcards):
@@ -215,7 +226,7 @@ def claim_study():
     """Refuse to run while another run of the study is alive."""
     if workflow.is_main_process:
         try:
-            lock.claim(RESULTS)
+            lock.claim(FOLDER)
         except lock.LockError as error:
             refuse(error)
         name_python()
@@ -224,7 +235,7 @@ def claim_study():
 
 def print_summary():
     summary = read_result("summary.txt")
-    if workflow.is_main_process and summary is not None:
+    if MODULE is None and workflow.is_main_process and summary is not None:
         print(summary, end="", flush=True)
 
 

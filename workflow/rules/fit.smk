@@ -16,6 +16,7 @@ rule fit:
         mem_mb=fit_memory,
         runtime=fit_runtime,
     params:
+        results=results_folder,
         designs=contents,
         seed=STUDY.seed,
         method=lambda wildcards: STUDY.estimators[wildcards.estimator].method,

@@ -3,13 +3,13 @@
 from contextlib import suppress
 
 from summands.files import manifest
-from summands.files.storage import DamagedFileError, check_netcdf, keep_journal
+from summands.files.storage import DamagedFileError, check_netcdf
 
 ON_DISK = stored(PLAN_FILE) is None
 
 
 def used_files():
-    """All files of the results that this study has."""
+    """All files of the results that this study has, as they are on disk."""
     made = [
         file
         for name in KEPT
@@ -17,19 +17,20 @@ def used_files():
     ]
     for name in ("estimates", "fits"):
         made += unit_files(f"{FITTED}/{name}.parquet")
-    return [*made, *POSTERIORS, *rules.tabulate.output, *rules.draw.output]
+    made = map(PATHS.modify, [*made, *POSTERIORS])
+    return [*made, *rules.tabulate.output, *rules.draw.output]
 
 
 def below_results(file):
-    return file.removeprefix(f"{RESULTS}/")
+    return str(file).removeprefix(f"{FOLDER}/")
 
 
 def check_results():
     """Refuse files that are not what was written, and damaged ones without a record."""
     try:
-        records = manifest.Manifest(RESULTS)
+        records = manifest.Manifest(FOLDER)
         records.check(USED)
-        for file in POSTERIORS:
+        for file in map(PATHS.modify, POSTERIORS):
             # No job reads them, so none would notice.
             if below_results(file) not in records:
                 check_netcdf(file)
@@ -40,9 +41,9 @@ def check_results():
 
 def settle_results():
     """Check the results, and put down what earlier runs had no time or reason to."""
-    with lock.idle(RESULTS) as idle:
+    with lock.idle(FOLDER) as idle:
         # Deleted, and perhaps no job is needed that would have it written.
-        if idle and EARLIER and not Path(RESULTS, PLAN_FILE).exists():
+        if idle and EARLIER and not Path(FOLDER, PLAN_FILE).exists():
             write_result(PLAN_FILE, plan.written(PLAN, EARLIER))
         records = check_results()
         if idle:
@@ -55,10 +56,10 @@ def gather_results(*, alone):
     """Put down what this run has written."""
     if workflow.is_main_process and ON_DISK:
         try:
-            manifest.Manifest(RESULTS).gather(USED, alone=alone)
+            manifest.Manifest(FOLDER).gather(USED, alone=alone)
         except OSError as error:
             raise WorkflowError(
-                f"{RESULTS}/{manifest.NAME} cannot be written ({error.strerror}): the "
+                f"{FOLDER}/{manifest.NAME} cannot be written ({error.strerror}): the "
                 "next run of the study does it"
             )
 
@@ -67,9 +68,8 @@ def gather_results(*, alone):
 # does not miss the files that they were made of, and nothing reads posteriors at all.
 MISSING = POSTERIORS
 if workflow.is_main_process and ON_DISK:
-    keep_journal(RESULTS)
     USED = {PLAN_FILE, *map(below_results, used_files())}
-    if Path(RESULTS).is_dir():
+    if Path(FOLDER).is_dir():
         if workflow.output_settings.dryrun:
             check_results()
         else:

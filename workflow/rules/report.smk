@@ -27,6 +27,7 @@ rule draw:
         mem_mb=lambda wildcards, attempt: attempt * 2 * sizing.EMPTY,
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
+        results=results_folder,
         code=provenance.digest("draw.py"),
     message:
         "draw the figures"

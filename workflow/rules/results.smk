@@ -7,14 +7,14 @@ import yaml
 from snakemake.common import async_run
 from snakemake.io import get_flag_value
 
-from summands.files.storage import DamagedFileError, reading, whole
+from summands.files.storage import DamagedFileError, keep_journal, reading, whole
 
 PLAN_FILE = "plan.json"
 
 
 def stored(name):
     """A file of the results as an object of the run's storage, None if that is the disk."""
-    place = workflow.modifier.path_modifier.apply_default_storage(f"{RESULTS}/{name}")
+    place = PATHS.apply_default_storage(f"{FOLDER}/{name}")
     return get_flag_value(place, "storage_object")
 
 
@@ -22,7 +22,7 @@ def read_result(name):
     """Text of a file of the results, None if there is no such file."""
     remote = stored(name)
     if remote is None:
-        path = Path(RESULTS, name)
+        path = Path(FOLDER, name)
         return path.read_text(encoding="utf-8") if path.is_file() else None
     if not async_run(remote.managed_exists()):
         return None
@@ -36,7 +36,8 @@ def write_result(name, text):
     """Write a file of the results, whole or not at all."""
     remote = stored(name)
     if remote is None:
-        with whole(Path(RESULTS, name)) as path:
+        keep_journal(FOLDER)
+        with whole(Path(FOLDER, name)) as path:
             path.write_text(text, encoding="utf-8")
         return
     with tempfile.TemporaryDirectory() as folder:
@@ -48,21 +49,21 @@ def write_result(name, text):
 def earlier_plan():
     """Units that there are from earlier runs, and what their packs hold."""
     try:
-        with reading(f"{RESULTS}/{PLAN_FILE}"):
+        with reading(f"{FOLDER}/{PLAN_FILE}"):
             units, packs = plan.read(read_result(PLAN_FILE))
     except DamagedFileError as error:
         refuse(error)
     if stored(PLAN_FILE) is None:
         # A unit that was planned and never made can still be cut in another way. Not
         # every storage can tell which those are.
-        units = plan.on_disk(Path(RESULTS, "simulated"))
+        units = plan.on_disk(Path(FOLDER, "simulated"))
     return units, packs
 
 
 def recorded(name):
     """Whether this folder has Snakemake's notes on how a file of the results was made."""
     remote = stored(name)
-    key = f"{RESULTS}/{name}" if remote is None else remote.query
+    key = f"{FOLDER}/{name}" if remote is None else remote.query
     file = urlsafe_b64encode(key.encode()).decode()
     # As Snakemake files them: names of files end at 255 bytes.
     *folders, file = [file[start : start + 254] for start in range(0, len(file), 254)]
@@ -80,7 +81,7 @@ def check_records():
         return
     if yaml.safe_load(made) != STUDY.resolved:
         refuse(
-            f"{RESULTS} was made by another study file, and started in another folder, "
+            f"{FOLDER} was made by another study file, and started in another folder, "
             "which has the notes on how: run this study there, copy .snakemake/metadata "
             "from there to here, or give the study a name of its own"
         )

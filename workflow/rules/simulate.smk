@@ -12,6 +12,7 @@ rule simulate:
         mem_mb=lambda wildcards, attempt: attempt * sizing.EMPTY,
         runtime=simulate_runtime,
     params:
+        results=results_folder,
         designs=contents,
         seed=STUDY.seed,
         code=SIMULATE_CODE,

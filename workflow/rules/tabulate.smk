@@ -24,6 +24,7 @@ rule tabulate:
         mem_mb=lambda wildcards, attempt: attempt * 2 * sizing.EMPTY,
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
+        results=results_folder,
         study=STUDY.resolved,
         units=list(PLAN.units.values()),
         packages=provenance.dependencies(),

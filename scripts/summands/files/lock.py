@@ -64,7 +64,9 @@ def claim(folder: str | Path) -> None:
     file = _open(folder)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        os.environ[RUN] = uuid.uuid4().hex
+        if not _held:
+            # One number for all studies of a run: jobs are handed a single one.
+            os.environ[RUN] = uuid.uuid4().hex
         owner = {
             "run": os.environ[RUN],
             "process": os.getpid(),

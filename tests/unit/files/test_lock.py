@@ -45,6 +45,14 @@ def test_jobs_share_the_lock_of_their_run_and_keep_the_next_one_out(tmp_path):
     assert "a job that it left behind" in elsewhere("claim", tmp_path)
 
 
+def test_jobs_of_a_run_of_two_studies_share_the_locks_of_both(tmp_path):
+    folders = [tmp_path / "one", tmp_path / "other"]
+    for folder in folders:
+        lock.claim(folder)
+    # They are handed one number, as every job is.
+    assert [elsewhere("share", folder) for folder in folders] == ["", ""]
+
+
 def test_a_job_that_was_queued_by_a_replaced_run_gives_up(tmp_path):
     lock.claim(tmp_path)
     lock._held.pop().close()
