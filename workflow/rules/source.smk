@@ -33,7 +33,8 @@ def source_folder():
 
 
 SOURCE = source_folder()
-sys.path.insert(0, str(SOURCE / "scripts"))
+# Last: names of scripts must not hide the packages of a workflow around this one.
+sys.path.append(str(SOURCE / "scripts"))
 
 try:
     import summands.files.storage
