@@ -311,6 +311,9 @@ def _of_designs(
     pooled["worst"] = worst
     pooled[columns] = back(pooled[columns])
     pooled["carried"] = grouped["carried"].any()
+    if not log:
+        # Half the width of one level may reach beyond what shares can be.
+        pooled[["lower", "upper"]] = pooled[["lower", "upper"]].clip(0.0, 1.0)
     return pooled.reset_index()
 
 

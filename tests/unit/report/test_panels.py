@@ -214,6 +214,21 @@ def test_shares_are_averaged_as_they_are_and_the_least_is_the_worst():
     assert (made["lower"], made["upper"]) == pytest.approx((0.3, 0.7))
 
 
+@pytest.mark.parametrize("count", [1, 60])
+def test_intervals_of_shares_end_where_shares_do(count):
+    """Averaged over levels, half the width of another level may reach beyond."""
+    rows = [
+        {"design": f"d{n}", "value": value, "worst": value, "lower": low, "upper": high}
+        for n in range(count)
+        for value, low, high in ((1.0, 0.9, 1.0), (0.96, 0.6, 1.0), (0.99, 0.9, 1.9))
+    ]
+    sizes = {f"d{n}": 1.0 + n for n in range(count)}
+    panel = by_design(rows, sizes, Axis("share"))
+    made = panel.designs if count == 1 else panel.steps
+    assert made["lower"].between(0.0, 1.0).all()
+    assert made["upper"].between(0.0, 1.0).all()
+
+
 def test_many_designs_are_steps_of_like_size():
     """Ten steps of six designs each, by their sizes, which run against their order."""
     count = 6 * panels.STEPS
