@@ -23,7 +23,7 @@ from summands.estimation import conflicts, draws_file, fitting, tables
 from summands.estimators import Entry
 from summands.files import job, storage
 from summands.model.data_set import DataSet
-from summands.recovery import scoring
+from summands.recovery import against_truth
 from summands.study import batch
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def main(
                 fit.prior_conflict = conflicts.find(stated, problem, data_set)
             say(str(fit))
             scores.append(
-                scoring.score(
+                against_truth.score(
                     fit,
                     truth["truth"][position],
                     seeds.generator(seed, design, replicate, f"rank/{name}"),
@@ -105,7 +105,7 @@ def main(
                 "estimates lean towards them: state others, or let those of a named "
                 "design follow its data"
             )
-        of_estimates, of_fits = scoring.joined(truth, scores)
+        of_estimates, of_fits = against_truth.joined(truth, scores)
         tabulated["fits"].append(
             tables.fits(design_id, name, replicates, fits, of_fits)
         )

@@ -25,8 +25,8 @@ from summands.estimators import Entry, nutpie
 from summands.files import storage
 from summands.model import estimands
 from summands.model.levels import Levels
-from summands.recovery import scoring
-from summands.recovery.scoring import Score
+from summands.recovery import against_truth
+from summands.recovery.against_truth import Score
 from summands.study import plan, study, tables
 
 # Data sets of each number of rows.
@@ -124,7 +124,7 @@ def _write_stand_in(
             made.append(stand)
             scores.append(score)
         known = {"truth": truth, "bound": np.full_like(truth, 0.1)}
-        of_estimates, of_fits = scoring.joined(known, scores)
+        of_estimates, of_fits = against_truth.joined(known, scores)
         fits.append(as_tables.fits(design_id, name, replicates, made, of_fits))
         estimates.append(
             as_tables.estimates(design_id, name, levels, replicates, made, of_estimates)

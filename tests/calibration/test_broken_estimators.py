@@ -21,7 +21,7 @@ from summands.model import estimands
 from summands.model.cells import collapse
 from summands.model.data_set import DataSet
 from summands.model.levels import Levels
-from summands.recovery import calibration, scoring
+from summands.recovery import against_truth, calibration
 
 REPLICATES = calibration.ENOUGH
 DESIGN = Design(Levels.of([1, 3]), 60)
@@ -83,7 +83,7 @@ def fit(arguments):
         progress=str,
     )
     tie_breaker = seeds.generator(23, DESIGN, replicate, "rank")
-    score = scoring.score(fitted, values, tie_breaker)
+    score = against_truth.score(fitted, values, tie_breaker)
     fitted.standard = None
     return fitted, score, values
 
@@ -94,7 +94,7 @@ def verdict_on(estimate) -> tuple[str, dict[str, float]]:
     with ProcessPoolExecutor(2) as pool:
         tasks = [(estimate, replicate) for replicate in range(REPLICATES)]
         fits, scores, values = zip(*pool.map(fit, tasks, chunksize=50), strict=True)
-    joined = scoring.joined({"truth": np.array(values)}, scores)
+    joined = against_truth.joined({"truth": np.array(values)}, scores)
     replicates = range(REPLICATES)
     pair = (
         tables.estimates(DESIGN.id, "e", LEVELS, replicates, fits, joined[0]),

@@ -8,8 +8,8 @@ import pyarrow as pa
 from summands.estimation import tables
 from summands.estimation.results import Fit
 from summands.model.levels import Levels
-from summands.recovery import scoring
-from summands.recovery.scoring import Score
+from summands.recovery import against_truth
+from summands.recovery.against_truth import Score
 
 
 def score_of(size: int, **known) -> Score:
@@ -28,7 +28,7 @@ def tables_of(
 ) -> tuple[pa.Table, pa.Table]:
     """Estimates and fits, with the truth joined, as their stage writes them."""
     scores = scores or [score_of(fit.size) for fit in fits]
-    of_estimates, of_fits = scoring.joined(truth, scores)
+    of_estimates, of_fits = against_truth.joined(truth, scores)
     replicates = range(len(fits))
     return (
         tables.estimates(design, estimator, levels, replicates, fits, of_estimates),

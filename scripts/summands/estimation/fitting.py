@@ -1,6 +1,6 @@
 """Fit data sets with an estimator and put what it says into the tables' form.
 
-Nothing here knows of a truth: it is joined afterwards (`summands.recovery.scoring`).
+Nothing here knows of a truth: it is joined afterwards, see `recovery.against_truth`.
 """
 
 from __future__ import annotations

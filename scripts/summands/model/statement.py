@@ -1,4 +1,9 @@
-"""The model, as PyMC states it: priors, constraints, and the likelihood on cells."""
+"""The model, as PyMC states it: priors, constraints, and the likelihood on cells.
+
+It is what nutpie's backend "pymc" samples. The default backend samples the same density
+from `posterior.density`, compiled by hand: whatever changes here has to change there
+(with `posterior.mode`), or a test of their equality fails.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from summands.model import estimands
 from summands.model.levels import Levels
-from summands.posterior.limits import MAX_RHAT, MIN_EBFMI, MIN_ESS
+from summands.posterior.convergence import MAX_RHAT, MIN_EBFMI, MIN_ESS
 
 Array = NDArray[np.float64]
 

@@ -40,7 +40,7 @@ FIXED_INTERCEPT = (
 )
 
 
-def ranks(
+def gathered_ranks(
     design: Design, estimates: pa.Table, fits: pa.Table
 ) -> dict[tuple[str, str], NDArray[np.int64]]:
     """Gather the ranks of one design and estimator, by quantity.
@@ -97,7 +97,7 @@ def calibration(
         ranked. Where a truth is not drawn from its prior no rank need be uniform, and
         none is tested.
     """
-    found = ranks(design, estimates, fits)
+    found = gathered_ranks(design, estimates, fits)
     if not found:
         return CALIBRATION.empty_table()
     rank_of = int(pc.max(estimates["rank_of"]).as_py())

@@ -358,7 +358,7 @@ class Ranked:
     ----------
     design, estimator : str
     quantities : mapping of (str, str) to ndarray of int
-        Ranks by parameter and contributor (`recovery.calibration.ranks`).
+        Ranks by parameter and contributor (`recovery.calibration.gathered_ranks`).
     rank_of : int
         How many draws they are among.
     """

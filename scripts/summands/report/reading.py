@@ -83,6 +83,6 @@ class Tables:
             yield Ranked(
                 design,
                 estimator,
-                calibration.ranks(self.study.designs[design], estimates, fits),
+                calibration.gathered_ranks(self.study.designs[design], estimates, fits),
                 int(pc.max(estimates["rank_of"]).as_py()),
             )

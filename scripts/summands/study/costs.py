@@ -16,7 +16,7 @@ from pathlib import Path
 
 from summands.data.design import Design
 from summands.estimators import Entry
-from summands.posterior.limits import MIN_ESS
+from summands.posterior.convergence import MIN_ESS
 from summands.study import sizing
 from summands.study.study import Study
 
@@ -236,7 +236,7 @@ def of_memory(costs: Costs, available: float) -> Excess | None:
 def short_chains(study: Study) -> Iterator[str]:
     """Say which estimators draw too little for their fits to count as converged.
 
-    All quantities must reach an effective sample size of `limits.MIN_ESS`, and the
+    All quantities must reach an effective sample size of `convergence.MIN_ESS`, and the
     worst of them has half to three quarters of the draws: of 36 fits (4 chains, 11 to
     62 quantities) none converged with 400 draws, 12 with 600, 28 with 800.
 

@@ -20,7 +20,7 @@ from summands.model.problem import Problem
 from summands.model.rows import Rows
 from summands.model.units import Units
 from summands.posterior import diagnostics
-from summands.recovery import scores, scoring
+from summands.recovery import against_truth, crps
 
 DESIGN = Design(Levels.of([1, 2, 3]), 300)
 PROBLEM = Problem(DESIGN.levels, 1.0, 0.0, 1.0)
@@ -260,14 +260,14 @@ def test_ranks_of_a_draw_from_the_posterior_are_uniform():
             levels.centre(rng.normal(size=levels.contributors)),
             rng.lognormal(size=levels.contributors),
         )
-        score = scoring.score(fit_of(draws), truth, rng)
-        assert (score.rank_of == scoring.RANKED_DRAWS).all()
-        assert score.log_likelihood_rank_of == scoring.RANKED_DRAWS
+        score = against_truth.score(fit_of(draws), truth, rng)
+        assert (score.rank_of == against_truth.RANKED_DRAWS).all()
+        assert score.log_likelihood_rank_of == against_truth.RANKED_DRAWS
         ranks.append([*score.rank, score.log_likelihood_rank])
     # mu of a contributor alone in its level is 0 in every draw: ties at random.
     for column in np.array(ranks).T:
         assert column.min() >= 0
-        assert column.max() <= scoring.RANKED_DRAWS
+        assert column.max() <= against_truth.RANKED_DRAWS
         counts = np.histogram(column, np.linspace(0, 100, 11))[0]
         assert stats.chisquare(counts).pvalue > 1e-5
 
@@ -399,7 +399,7 @@ def test_scores_of_draws_and_of_normals_are_integrals():
     for truth in (-1.3, 0.2, 4.0):
         heaviside = x >= truth
         expected = ((stats.norm.cdf(x, 0.5, 1.7) - heaviside) ** 2).sum() * step
-        found = scores.normal_crps(*np.array([[0.5], [1.7], [truth]]))
+        found = crps.of_normal(*np.array([[0.5], [1.7], [truth]]))
         assert found[0] == pytest.approx(expected, rel=1e-4)
         draws = np.sort(rng.gamma(2.0, 1.0, 300))
         share = np.searchsorted(draws, x, side="right") / 300
@@ -407,12 +407,12 @@ def test_scores_of_draws_and_of_normals_are_integrals():
         # The integral pairs draws with themselves, as the fair score does not.
         pairs = np.abs(draws[:, None] - draws).sum() / 2
         expected -= pairs / (300 * 299) - pairs / 300**2
-        found = scores.draws_crps(draws[None, :], np.array([truth]))
+        found = crps.of_draws(draws[None, :], np.array([truth]))
         assert found[0] == pytest.approx(expected, rel=1e-3)
-    without_spread = scores.normal_crps(np.array([2.0]), np.zeros(1), np.array([5.0]))
+    without_spread = crps.of_normal(np.array([2.0]), np.zeros(1), np.array([5.0]))
     assert without_spread == pytest.approx([3.0])
     unknown = np.array([np.nan])
-    assert np.isnan(scores.normal_crps(unknown, unknown, np.ones(1))).all()
+    assert np.isnan(crps.of_normal(unknown, unknown, np.ones(1))).all()
 
 
 def test_the_score_of_draws_does_not_depend_on_how_many_they_are():
@@ -420,10 +420,10 @@ def test_the_score_of_draws_does_not_depend_on_how_many_they_are():
     rng = np.random.default_rng(0)
     truth = rng.normal(size=40_000)
     zero, one = np.zeros_like(truth), np.ones_like(truth)
-    expected = scores.normal_crps(zero, one, truth).mean()
+    expected = crps.of_normal(zero, one, truth).mean()
     for count in (2, 5, 20):
         draws = np.sort(rng.normal(size=(len(truth), count)), axis=1)
-        score = scores.draws_crps(draws, truth)
+        score = crps.of_draws(draws, truth)
         error = score.std() / np.sqrt(len(score))
         assert score.mean() == pytest.approx(expected, abs=4 * error)
         assert error < 0.01
@@ -446,7 +446,7 @@ def test_scores_and_sets_reach_every_estimator_that_can_have_them():
         assert fit.error is None, fit.error
         assert fit.converged
         has_spread = ~np.isnan(fit.sd)
-        crps = scoring.score(fit, truth, np.random.default_rng(0)).crps
+        crps = against_truth.score(fit, truth, np.random.default_rng(0)).crps
         assert (np.isnan(crps) == ~has_spread).all()
         has_set = not np.isnan(fit.estimate[index.where("variance_contrast")]).any()
         sigma = index.where("sigma")

@@ -18,7 +18,7 @@ from summands.model.levels import Levels
 from summands.model.problem import PRIORS, Problem
 from summands.model.rows import Rows
 from summands.model.units import Units
-from summands.recovery import scoring
+from summands.recovery import against_truth
 
 ROOM = {"chains": 4, "tune": 200, "draws": 600, "escalations": 0}
 MOVED = [(500.0, 1.0), (1e6, 1.0), (0.0, 1e-6), (1e6, 1e-6), (-1e6, 1e6)]
@@ -76,7 +76,7 @@ def fit_of(name, design, rows, seed=5, **changes):
 
 
 def score_of(fit, truth):
-    return scoring.score(fit, truth, np.random.default_rng(0))
+    return against_truth.score(fit, truth, np.random.default_rng(0))
 
 
 def of_quantities(levels, shift, scale):

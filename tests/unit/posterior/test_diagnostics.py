@@ -1,10 +1,15 @@
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from arviz_stats.base import array_stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from summands.estimation.tables import FITS
 from summands.posterior import diagnostics
+from summands.posterior.convergence import MAX_RHAT, MIN_EBFMI, MIN_ESS
 
 
 @settings(deadline=None, max_examples=80)
@@ -37,3 +42,11 @@ def test_diagnostics_are_those_of_arviz(chains, draws, memory, kind, seed):
         found = diagnostics.mixing(x)
     for mine, other in zip(found, expected, strict=True):
         assert mine == pytest.approx(other, rel=1e-7, nan_ok=True)
+
+
+def test_the_limits_are_those_that_tables_and_pages_tell():
+    told = FITS.field("converged").metadata[b"description"].decode()
+    page = (Path(__file__).parents[3] / "docs" / "estimators.md").read_text()
+    for text in (told, " ".join(page.split())):
+        for limit in (MAX_RHAT, f"{MIN_ESS:g}", MIN_EBFMI):
+            assert re.search(rf"(?<![\d.]){re.escape(str(limit))}(?![\d])", text), limit

@@ -27,7 +27,7 @@ from summands.model.rows import Rows
 from summands.model.units import Units
 from summands.posterior import allocation, cell_density, coordinates, density, mode
 from summands.posterior.coordinates import KINDS
-from summands.recovery import scoring
+from summands.recovery import against_truth
 
 
 def data_set(sizes, rows, seed=0, **scales):
@@ -408,7 +408,7 @@ def test_extreme_scales_end_in_a_result_or_an_error(name, replicate):
     told = conflicts.find(design.stated(), design.problem(), DataSet(cells))
     assert told is None or "prior" in told
     true = estimands.evaluate(design.levels, truth.intercept, truth.mu, truth.sigma)
-    score = scoring.score(fit, true, np.random.default_rng(0))
+    score = against_truth.score(fit, true, np.random.default_rng(0))
     assert np.isnan(score.rank).all() == (fit.error is not None)
 
 

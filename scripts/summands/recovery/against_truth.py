@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from summands.estimation.results import Fit, Point, Standard
 from summands.model import estimands
-from summands.recovery import scores
+from summands.recovery import crps
 
 # Draws that the truth is ranked among: few enough to be nearly independent wherever
 # the effective sample size is enough, and one less than a round number of ranks.
@@ -65,11 +65,11 @@ def score(
     true = (truth - origin) / scale
     if isinstance(standard.result, Point):
         point = standard.result
-        crps = scale * scores.normal_crps(point.estimate, point.sd, true)
-        return Score(crps, nothing, nothing)
+        scores = scale * crps.of_normal(point.estimate, point.sd, true)
+        return Score(scores, nothing, nothing)
     ranks, among = _rank(standard, true, tie_breaker)
     return Score(
-        scale * scores.draws_crps(standard.ordered, true),
+        scale * crps.of_draws(standard.ordered, true),
         ranks[:-1].astype(float),
         np.full(fit.size, float(among)),
         int(ranks[-1]),

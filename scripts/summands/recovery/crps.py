@@ -7,7 +7,7 @@ import scipy.special
 from numpy.typing import NDArray
 
 
-def draws_crps(
+def of_draws(
     ordered: NDArray[np.float64], truth: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Continuous ranked probability score of the distribution that draws are from.
@@ -35,7 +35,7 @@ def draws_crps(
     return distance - ordered @ factor
 
 
-def normal_crps(
+def of_normal(
     mean: NDArray[np.float64], sd: NDArray[np.float64], truth: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Continuous ranked probability score of a normal distribution.
