@@ -12,6 +12,7 @@ from summands import estimators
 from summands.data import generator
 from summands.data.design import Design
 from summands.estimation import conflicts
+from summands.estimators import Entry
 from summands.files import job
 from summands.model.cells import collapse
 from summands.model.data_set import DataSet
@@ -104,7 +105,8 @@ def test_a_conflict_is_a_line_and_a_column_of_estimators_with_priors(
             content | {"intercept_sd": 5.0, "intercept_mean": 0.0}, "clash"
         ),
     }
-    data = {key: str(tmp_path / f"{key}.parquet") for key in ("truth", "rows", "cells")}
+    kinds = ("truth", "rows", "cells", "identification")
+    data = {key: str(tmp_path / f"{key}.parquet") for key in kinds}
     made = {key: str(tmp_path / f"{key}.parquet") for key in ("fits", "estimates")}
     simulate_script.main(designs, range(3), 1, data)
     lines = []
@@ -114,8 +116,8 @@ def test_a_conflict_is_a_line_and_a_column_of_estimators_with_priors(
     }
     if name == "nutpie":
         options |= {"draws": 50, "escalations": 0}
-    inputs = {"data": data["cells"], "truth": data["truth"]}
-    fit.main(designs, range(3), 1, name, options, inputs, made)
+    inputs = data | {"data": data["cells"]}
+    fit.main(designs, range(3), 1, Entry(name, name, options), inputs, made)
     table = pq.read_table(made["fits"]).to_pylist()
     told = {(row["design"], of(row["prior_conflict"]) != []) for row in table}
     assert told == {("free", False), ("clash", name == "nutpie")}
