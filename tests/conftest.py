@@ -1,4 +1,4 @@
-"""What all tests share: the same examples in every run, order, work done once."""
+"""What all tests share: examples, their order, and work that is done once."""
 
 import fcntl
 import os
@@ -13,13 +13,18 @@ from hypothesis import settings
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
-# The longest groups first, and short tests last, so that processes end together.
-ORDER = ("slurm", "calibration", "workflow", "unit")
+# What takes longest comes first, so that processes end together.
+FIRST = ("slurm", "calibration", "workflow")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     tests = Path(__file__).parent
-    items.sort(key=lambda item: ORDER.index(item.path.relative_to(tests).parts[0]))
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(tests).parts[0]
+        return FIRST.index(folder) if folder in FIRST else len(FIRST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session")
