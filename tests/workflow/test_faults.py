@@ -117,7 +117,7 @@ def test_read_only_results_are_told(workflow, small_disk):
     assert "cannot be written to (Read-only file system)" in printed
     assert "Traceback" not in printed
     remount(small_disk, "rw")
-    workflow.run(QUICK)
+    workflow.run(QUICK, *ONLY_TABLES)
     remount(small_disk, "ro")
     printed = workflow.run(QUICK | {"replicates": 4}, fails=True)
     assert "Write-protected output files" in printed

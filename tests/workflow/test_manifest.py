@@ -14,7 +14,15 @@ import pytest
 
 from summands.files import storage
 
-from .conftest import QUICK, ROOT, Workflow, assert_same_values, kill, wait_for
+from .conftest import (
+    ONLY_TABLES,
+    QUICK,
+    ROOT,
+    Workflow,
+    assert_same_values,
+    kill,
+    wait_for,
+)
 
 NOTHING = "Nothing to be done"
 UNIT = "{}/given/replicates-0-1"
@@ -153,12 +161,12 @@ def test_what_was_deleted_is_made_again(again, quick):
 
 def test_packs_are_watched_as_well(workflow):
     study = QUICK | {"designs_per_job": 2}
-    workflow.run(study)
+    workflow.run(study, *ONLY_TABLES)
     folder = workflow.results("quick")
     (pack, _) = sorted(folder.glob("simulated/*/*"))
     (pack / "truth.parquet").unlink()
     old = digests(folder)
-    workflow.run(study)
+    workflow.run(study, *ONLY_TABLES)
     new = digests(folder)
     assert {name for name in old if old[name] != new[name]} <= {
         name for name in old if not name.startswith("simulated/")
