@@ -51,8 +51,9 @@ lint: env-test ## format, lint and type checks
 	.venv/bin/snakemake --lint
 	.venv/bin/mypy
 
-# Two tests at once; what tests share is made once for both processes.
-pytest = .venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder \
+# Two files of tests at once, in the order of tests/conftest.py. What tests of several
+# files share is made once for both processes.
+pytest = .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
     --durations 10
 
 check: lint ## lint, types and the quick tests: two minutes

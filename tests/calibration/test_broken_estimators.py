@@ -32,9 +32,6 @@ DEFAULTS = {key: rule["default"] for key, rule in nutpie.OPTIONS.items()}
 # Enough for 99 nearly independent draws; convergence is not what is tested.
 OPTIONS = DEFAULTS | {"tune": 300, "draws": 250, "escalations": 0}
 
-# Most of them spoil the draws of the sound one, so one process fits for all.
-pytestmark = pytest.mark.xdist_group("calibration")
-
 _sampled = {}
 
 

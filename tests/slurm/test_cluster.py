@@ -23,15 +23,10 @@ from ..workflow.conftest import (
 )
 from . import lab
 
-pytestmark = [
-    pytest.mark.skipif(
-        bool(lab.missing()),
-        reason=f"no Slurm here ({lab.missing()} is missing): install slurm-wlm and "
-        "munge",
-    ),
-    # One after the other: they mostly wait, while other tests are at work.
-    pytest.mark.xdist_group("slurm"),
-]
+pytestmark = pytest.mark.skipif(
+    bool(lab.missing()),
+    reason=f"no Slurm here ({lab.missing()} is missing): install slurm-wlm and munge",
+)
 
 # Jobs of some ten seconds: long enough to be interrupted.
 STUDY = {
