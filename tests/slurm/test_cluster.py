@@ -72,8 +72,9 @@ def run(tmp_path, cluster):
 
 OPTIONS = (
     *("--profile", str(ROOT / "profiles" / "slurm"), "--latency-wait", "10"),
-    # The profile spares the controller; here it is asked more often.
-    *("--slurm-init-seconds-before-status-checks", "1"),
+    # Of jobs that go on each question comes 10 seconds later than the one before: 4 and
+    # 18 seconds after jobs of some ten seconds were submitted, and again at 42.
+    *("--slurm-init-seconds-before-status-checks", "4"),
 )
 
 
