@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help env env-test cores study verify report test lint bench bench-scale lock \
-    docs clean
+.PHONY: help env env-test cores study verify report check test lint bench bench-scale \
+    lock docs clean
 
 CORES ?= all
 STUDY ?= config/config.yaml
@@ -51,8 +51,16 @@ lint: env-test ## format, lint and type checks
 	.venv/bin/snakemake --lint
 	.venv/bin/mypy
 
-test: lint ## run all checks and tests
-	.venv/bin/python -m pytest
+# Two files of tests at once, in the order of tests/conftest.py. What tests of several
+# files share is made once for both processes.
+pytest = .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+    --durations 10
+
+check: lint ## lint, types and the quick tests: two minutes
+	$(pytest) tests/unit -m "not slow"
+
+test: lint ## run all checks and tests (takes some 12 minutes)
+	$(pytest)
 
 bench: ## compare with other samplers; writes results/bench/ (takes some 20 minutes)
 	@envs/create.sh bench

@@ -1,8 +1,6 @@
 """Studies on a real Slurm of two nodes, and what happens to clusters."""
 
-import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -11,9 +9,15 @@ from pathlib import Path
 import pytest
 
 from ..workflow.conftest import (
+    GO_ON,
+    ONLY_TABLES,
     ROOT,
+    WAITING,
     Workflow,
     assert_same_values,
+    copy_of_sources,
+    kill,
+    run_once,
     values,
     wait_for,
 )
@@ -33,19 +37,15 @@ STUDY = {
     "grid": {"levels": [[1, 2, 3]], "rows": [300]},
     "estimators": {"nutpie": {"draws": 12_000, "tune": 4_000}, "least_squares": {}},
 }
-# Jobs that are sure to outlive the start of another run.
-LONG = STUDY | {
-    "estimators": STUDY["estimators"] | {"nutpie": {"draws": 100_000, "tune": 4_000}}
-}
+# Jobs that last until they are told to end.
+HELD = STUDY | {"estimators": {"waiting": {}}}
 ENDED = ("COMPLETED", "CANCELLED", "FAILED", "NODE_FAIL", "TIMEOUT", "OUT_OF_MEMORY")
 
 
-@pytest.fixture(scope="module")
-def local(tmp_path_factory):
+@pytest.fixture(scope="session")
+def local(once):
     """The same study without a cluster."""
-    made = Workflow(tmp_path_factory.mktemp("local"))
-    made.run(STUDY)
-    return made
+    return run_once(once, "cluster", STUDY)
 
 
 @pytest.fixture
@@ -67,14 +67,14 @@ def run(tmp_path, cluster):
     workflow = Workflow(tmp_path, environment=cluster.environment)
     yield workflow
     for process in workflow.started:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+        kill(process)
 
 
 OPTIONS = (
     *("--profile", str(ROOT / "profiles" / "slurm"), "--latency-wait", "10"),
-    # The profile spares the controller; here it is asked more often.
-    *("--slurm-init-seconds-before-status-checks", "1"),
+    # Of jobs that go on each question comes 10 seconds later than the one before: 4 and
+    # 18 seconds after jobs of some ten seconds were submitted, and again at 42.
+    *("--slurm-init-seconds-before-status-checks", "4"),
 )
 
 
@@ -100,9 +100,9 @@ def finish(process: subprocess.Popen) -> str:
     return printed
 
 
-def begun(run: Workflow) -> bool:
+def begun(run: Workflow, estimator: str = "nutpie") -> bool:
     """Whether a fit has said so in its log: jobs that only start up tell less."""
-    logs = (run.results("cluster") / "logs" / "fit" / "nutpie").rglob("*.log")
+    logs = (run.results("cluster") / "logs" / "fit" / estimator).rglob("*.log")
     return any("started" in log.read_text() for log in logs)
 
 
@@ -124,7 +124,7 @@ def test_tables_are_those_of_a_local_run_though_jobs_and_the_controller_fail(
 
 
 def test_a_lost_node_costs_its_jobs_only(run, cluster, local):
-    process = run.start(STUDY, *OPTIONS)
+    process = run.start(STUDY, *OPTIONS, *ONLY_TABLES)
     wait_for(lambda: begun(run) and running(cluster, "sample"))
     lost = running(cluster, "sample")
     cluster.crash_node(lost["node"])
@@ -136,35 +136,37 @@ def test_a_lost_node_costs_its_jobs_only(run, cluster, local):
 
 
 def test_a_killed_submitter_is_started_again(run, cluster, tmp_path):
-    process = run.start(LONG, *OPTIONS)
-    wait_for(lambda: begun(run) and running(cluster, "sample"))
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    run.source = copy_of_sources(tmp_path / "source")
+    run.add_estimator("waiting", WAITING)
+    process = run.start(HELD, *OPTIONS)
+    wait_for(lambda: begun(run, "waiting") and running(cluster, "fit"))
+    kill(process)
     # Its jobs are still at work: a second run would write the same files.
-    refused = run.run(LONG, *OPTIONS, fails=True)
+    refused = run.run(HELD, *OPTIONS, fails=True)
     assert "by a job that it left behind" in refused
+    (run.folder / GO_ON).touch()
     wait_for(lambda: all(job["state"] in ENDED for job in cluster.jobs()))
     before = len(cluster.jobs())
-    run.run(LONG, *OPTIONS)
-    local = Workflow(tmp_path / "local")
+    run.run(HELD, *OPTIONS, *ONLY_TABLES)
+    local = Workflow(tmp_path / "local", run.source)
     local.folder.mkdir()
-    local.run(LONG)
+    (local.folder / GO_ON).touch()
+    local.run(HELD, *ONLY_TABLES)
     assert_same_values(run.results("cluster"), local.results("cluster"))
     # What the orphans finished is not done again.
     again = states(cluster, "simulate")
     assert len(again) == 2
     assert len(cluster.jobs()) > before
-    assert values(run.results("cluster"))["fits"].num_rows == 8
+    assert values(run.results("cluster"))["fits"].num_rows == 4
 
 
 def test_jobs_that_a_killed_submitter_left_in_the_queue_give_way(run, cluster, local):
     cluster.hold()
     process = run.start(STUDY, *OPTIONS)
     wait_for(lambda: len(cluster.jobs()) == 2)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    kill(process)
     # They are not at work, so another run may start.
-    process = run.start(STUDY, *OPTIONS)
+    process = run.start(STUDY, *OPTIONS, *ONLY_TABLES)
     wait_for(lambda: len(cluster.jobs()) == 4)
     assert set(states(cluster, "simulate")) == {"PENDING"}
     cluster.release()

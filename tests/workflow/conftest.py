@@ -1,6 +1,8 @@
 """Run real studies in temporary folders, as a user would."""
 
+import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -27,6 +29,7 @@ class Workflow:
     environment: Mapping[str, str] | None = None
     python: str = sys.executable
     started: list[subprocess.Popen] = field(default_factory=list)
+    printed: str = ""
 
     def write(self, document: object, name: str = "study.yaml") -> Path:
         path = self.folder / name
@@ -65,6 +68,17 @@ class Workflow:
         assert (process.returncode != 0) == fails, printed
         return printed
 
+    def copy(self, folder: Path) -> "Workflow":
+        """Copy all of a finished run, Snakemake's notes too, for a test to change."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return Workflow(folder, self.source)
+
+    def add_estimator(self, name: str, text: str) -> None:
+        """Add an estimator to the workflow, which is a copy of this one."""
+        assert self.source != ROOT
+        folder = self.source / "scripts" / "summands" / "estimators"
+        (folder / f"{name}.py").write_text(text)
+
     def results(self, study: str) -> Path:
         return self.folder / "results" / study
 
@@ -79,8 +93,9 @@ class Workflow:
 
 
 def kill(process: subprocess.Popen) -> None:
-    """Kill a run and everything that it started, at once."""
-    os.killpg(process.pid, signal.SIGKILL)
+    """Kill a run, if it is alive, and everything that it started, at once."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
@@ -119,13 +134,26 @@ def assert_same_values(one: Path, other: Path) -> None:
         assert table.equals(same), name
 
 
+def copy_of_sources(folder: Path, copy=shutil.copy2) -> Path:
+    ignored = shutil.ignore_patterns(
+        ".git", ".venv", ".snakemake", "results", "__pycache__", "tests", ".*_cache"
+    )
+    return shutil.copytree(ROOT, folder, ignore=ignored, copy_function=copy)
+
+
 @pytest.fixture
 def workflow(tmp_path):
     made = Workflow(tmp_path)
     yield made
     for process in made.started:
-        if process.poll() is None:
-            kill(process)
+        kill(process)
+
+
+@pytest.fixture
+def copied(workflow):
+    """The workflow from a copy of its sources, which a test may edit."""
+    workflow.source = copy_of_sources(workflow.folder / "source")
+    return workflow
 
 
 # Small, but with everything: two kinds of estimators, a grid, a named design, more
@@ -142,12 +170,68 @@ STUDY = {
         "bayesian_ridge": {},
     },
 }
-QUICK = STUDY | {"study": "quick", "estimators": {"bayesian_ridge": {}}}
+# The estimator whose jobs start fastest.
+QUICK = STUDY | {"study": "quick", "estimators": {"least_squares": {}}}
+PACKED = STUDY | {"designs_per_job": 2}
+
+# An estimator whose jobs last until a file of this name is in the folder of the run.
+GO_ON = "go on"
+WAITING = f'''
+"""Waits for a word."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+
+from summands.estimation.results import Point
+
+READS = "cells"
+SAMPLES = False
+OPTIONS = {{}}
+
+
+def prepare(problem, options):
+    pass
+
+
+def estimate(cells, problem, options, seed, progress):
+    while not Path("{GO_ON}").exists():
+        time.sleep(0.1)
+    size = 3 * problem.levels.contributors + 2
+    return Point(np.zeros(size), np.ones(size), converged=True)
+'''
+
+# Options of a run of which only the tables are looked at: figures take longer.
+ONLY_TABLES = ("--until", "tabulate")
+
+
+def run_once(once, name: str, *documents: Mapping[str, object]) -> Workflow:
+    """Run studies in one folder, once for all tests that read what they made."""
+
+    def fill(folder: Path) -> None:
+        made = Workflow(folder)
+        printed = [made.run(document) for document in documents]
+        (folder / "printed.txt").write_text("".join(printed))
+
+    made = Workflow(once(name, fill))
+    made.printed = (made.folder / "printed.txt").read_text()
+    return made
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """The small study, run once on two cores."""
-    made = Workflow(tmp_path_factory.mktemp("finished"))
-    made.printed = made.run(STUDY)
-    return made
+def finished(once):
+    """The small study."""
+    return run_once(once, "finished", STUDY)
+
+
+@pytest.fixture(scope="session")
+def quick(once):
+    """The quick study."""
+    return run_once(once, "quick", QUICK)
+
+
+@pytest.fixture(scope="session")
+def packed(once):
+    """The small study, with both of its designs in each job."""
+    return run_once(once, "packed", PACKED)

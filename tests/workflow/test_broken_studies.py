@@ -15,11 +15,13 @@ import yaml
 from summands.study import costs, study
 
 from .conftest import (
+    ONLY_TABLES,
     QUICK,
     ROOT,
     STUDY,
     Workflow,
     assert_same_values,
+    copy_of_sources,
     wait_for,
 )
 
@@ -29,7 +31,6 @@ PROFILE = (
 )
 TAKES = re.compile("Study .* takes, in all: ")
 
-LEAST_SQUARES = {"least_squares": {}}
 BROKEN = {
     "unknown key": (QUICK | {"replicats": 3}, 'did you mean "replicates"?'),
     "unknown option": (
@@ -59,7 +60,7 @@ BROKEN = {
         "the design levels-1-2_rows-60 is given twice",
     ),
     "a key twice": (
-        "study: quick\nseed: 1\nseed: 2\nestimators: {bayesian_ridge: {}}\n"
+        "study: quick\nseed: 1\nseed: 2\nestimators: {least_squares: {}}\n"
         "grid: {levels: [[1, 2]], rows: [60]}\n",
         "seed: given twice, the second time in line 3",
     ),
@@ -76,8 +77,7 @@ BROKEN = {
         "of memory a job, where the machine has",
     ),
     "more rows than disk": (
-        QUICK
-        | {"grid": {"levels": [[1, 2]], "rows": [10**12]}, "estimators": LEAST_SQUARES},
+        QUICK | {"grid": {"levels": [[1, 2]], "rows": [10**12]}},
         "are simulated rows: `keep_rows: false` or fewer `rows` or fewer `replicates`",
     ),
     "no YAML": ("study: [quick\n", "not valid JSON or YAML"),
@@ -216,12 +216,9 @@ def test_make_takes_any_number_of_cores(cores):
 def test_folders_and_files_may_have_spaces_quotes_and_umlauts(tmp_path):
     """A clone, with its environment, run by make and by Snakemake."""
     source = tmp_path / """it's a "clone", ä $HOME"""
-    ignored = shutil.ignore_patterns(
-        ".git", ".venv", ".snakemake", "results", "__pycache__", "tests", ".*_cache"
-    )
-    shutil.copytree(ROOT, source, ignore=ignored)
+    copy_of_sources(source)
     (source / ".venv").symlink_to(sys.prefix)
-    document = QUICK | {"replicates": 1, "estimators": LEAST_SQUARES}
+    document = QUICK | {"replicates": 1}
     named = "my 'own' stüdy.yaml"
     (source / named).write_text(yaml.safe_dump(document))
     done = make("study", f"STUDY={named}", "CORES=2", folder=source)
@@ -268,9 +265,9 @@ def test_ctrl_c_says_one_line_while_a_study_is_planned(workflow):
 
 def test_ctrl_c_says_one_line_while_jobs_are_at_work(workflow, finished):
     # One at a time: a script whose Python is still starting has a stack to show.
-    process = workflow.start(STUDY, cores=1)
+    process = workflow.start(STUDY | {"replicates_per_job": 3}, cores=1)
     fits = workflow.results("small") / "logs" / "fit" / "nutpie"
     wait_for(lambda: any(fits.rglob("*.log")))
     interrupt(process)
-    workflow.run(STUDY)
+    workflow.run(STUDY | {"replicates_per_job": 3}, *ONLY_TABLES)
     assert_same_values(workflow.results("small"), finished.results("small"))

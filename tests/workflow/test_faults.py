@@ -9,17 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import QUICK, STUDY, Workflow, assert_same_values, values, wait_for
-
-POINT = QUICK | {"estimators": {"least_squares": {}}}
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory):
-    """The study as it should come out."""
-    made = Workflow(tmp_path_factory.mktemp("whole"))
-    made.run(POINT)
-    return made
+from .conftest import (
+    ONLY_TABLES,
+    PACKED,
+    QUICK,
+    STUDY,
+    Workflow,
+    assert_same_values,
+    wait_for,
+)
 
 
 def truncated(path: Path) -> None:
@@ -34,14 +32,14 @@ def scrambled(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [truncated, scrambled])
 @pytest.mark.parametrize("stage", ["simulated", "fitted"])
-def test_a_damaged_file_is_named_and_made_anew(workflow, whole, stage, damage):
-    workflow.run(POINT)
+def test_a_damaged_file_is_named_and_made_anew(quick, tmp_path, stage, damage):
+    workflow = quick.copy(tmp_path)
     name = "cells" if stage == "simulated" else "estimates"
     path = next((workflow.results("quick") / stage).rglob(f"{name}.parquet"))
     damage(path)
     # Without its record the job that reads it is the first to know.
     (workflow.results("quick") / "manifest.json").unlink()
-    printed = workflow.run(POINT, fails=True)
+    printed = workflow.run(QUICK, fails=True)
     (line,) = {
         line for line in printed.splitlines() if line.startswith("summands: results")
     }
@@ -49,29 +47,26 @@ def test_a_damaged_file_is_named_and_made_anew(workflow, whole, stage, damage):
     assert "delete it and run the study again" in line
     assert "Traceback" not in printed
     path.unlink()
-    workflow.run(POINT)
-    assert_same_values(workflow.results("quick"), whole.results("quick"))
+    workflow.run(QUICK, *ONLY_TABLES)
+    assert_same_values(workflow.results("quick"), quick.results("quick"))
 
 
 @pytest.mark.parametrize("damage", [truncated, scrambled, Path.unlink])
-def test_a_damaged_or_missing_posterior_is_found_at_the_start(workflow, damage):
-    study = STUDY | {"designs_per_job": 2, "replicates_per_job": 3}
-    workflow.run(study)
-    tables = values(workflow.results("small"))
-    (path,) = workflow.results("small").rglob("posterior.nc")
+def test_a_damaged_or_missing_posterior_is_found_at_the_start(packed, tmp_path, damage):
+    workflow = packed.copy(tmp_path)
+    path, _ = workflow.results("small").rglob("posterior.nc")
     damage(path)
     if path.exists():
         # Without its record too, although no job reads it.
         (workflow.results("small") / "manifest.json").unlink()
-        printed = workflow.run(study, fails=True)
+        printed = workflow.run(PACKED, fails=True)
         assert f"{path.relative_to(workflow.folder)} is damaged" in printed
         assert "delete it and run the study again" in printed
         assert "Traceback" not in printed
         path.unlink()
-    workflow.run(study)
+    workflow.run(PACKED)
     assert path.exists()
-    again = values(workflow.results("small"))
-    assert all(table.equals(again[name]) for name, table in tables.items())
+    assert_same_values(workflow.results("small"), packed.results("small"))
 
 
 @pytest.fixture
@@ -109,22 +104,22 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
     assert "posterior.nc" not in files
     assert not [name for name in files if name.endswith(".part")]
     remount(small_disk, "size=50m")
-    workflow.run(study)
+    workflow.run(study, *ONLY_TABLES)
     roomy = Workflow(workflow.folder / "roomy")
     roomy.folder.mkdir()
-    roomy.run(study)
+    roomy.run(study, *ONLY_TABLES)
     assert_same_values(workflow.results("small"), roomy.results("small"))
 
 
 def test_read_only_results_are_told(workflow, small_disk):
     remount(small_disk, "ro")
-    printed = workflow.run(POINT, fails=True)
+    printed = workflow.run(QUICK, fails=True)
     assert "cannot be written to (Read-only file system)" in printed
     assert "Traceback" not in printed
     remount(small_disk, "rw")
-    workflow.run(POINT)
+    workflow.run(QUICK, *ONLY_TABLES)
     remount(small_disk, "ro")
-    printed = workflow.run(POINT | {"replicates": 4}, fails=True)
+    printed = workflow.run(QUICK | {"replicates": 4}, fails=True)
     assert "Write-protected output files" in printed
     assert "Traceback" not in printed
 
@@ -132,13 +127,13 @@ def test_read_only_results_are_told(workflow, small_disk):
 def test_a_folder_that_cannot_be_written_to_is_told(workflow, small_disk):
     remount(small_disk, "ro")
     elsewhere = Workflow(workflow.folder)
-    printed = elsewhere.run(POINT, "--directory", str(small_disk), fails=True)
+    printed = elsewhere.run(QUICK, "--directory", str(small_disk), fails=True)
     *_, said = printed.splitlines()
     assert said.startswith(f"summands: {small_disk} cannot be written to")
     assert "Traceback" not in printed
 
 
-def test_a_worker_killed_for_memory_costs_its_job_only(workflow, whole):
+def test_a_worker_killed_for_memory_costs_its_job_only(workflow):
     """The kernel kills without warning; other jobs go on and the next run mends it."""
     study = STUDY | {"estimators": {"nutpie": {"draws": 4000, "tune": 3000}}}
     process = workflow.start(study)
@@ -156,10 +151,10 @@ def test_a_worker_killed_for_memory_costs_its_job_only(workflow, whole):
     assert "Error in rule sample" in printed
     done = list((workflow.results("small") / "fitted").rglob("fits.parquet"))
     assert len(done) == 3  # of four batches
-    workflow.run(study)
+    workflow.run(study, *ONLY_TABLES)
     other = Workflow(workflow.folder / "other")
     other.folder.mkdir()
-    other.run(study)
+    other.run(study, *ONLY_TABLES)
     assert_same_values(workflow.results("small"), other.results("small"))
 
 
@@ -173,24 +168,24 @@ def set_clock(workflow: Workflow, days: float) -> None:
         os.utime(path, (moved, moved))
 
 
-def test_a_clock_that_was_slow_changes_no_number(workflow, whole):
+def test_a_clock_that_was_slow_changes_no_number(quick, tmp_path):
     """Files older than what they were made from: at worst, work is done again."""
-    workflow.run(POINT)
+    workflow = quick.copy(tmp_path)
     set_clock(workflow, -400)
-    workflow.run(POINT)
-    assert_same_values(workflow.results("quick"), whole.results("quick"))
+    workflow.run(QUICK, *ONLY_TABLES)
+    assert_same_values(workflow.results("quick"), quick.results("quick"))
 
 
-def test_a_clock_that_was_fast_is_told(workflow, whole):
+def test_a_clock_that_was_fast_is_told(quick, tmp_path):
     """Files from the future cannot be older than what is made of them now."""
-    workflow.run(POINT)
+    workflow = quick.copy(tmp_path)
     set_clock(workflow, 400)
     shutil.rmtree(workflow.results("quick") / "figures")
     (workflow.results("quick") / "recovery.parquet").unlink()
-    printed = workflow.run(POINT, fails=True)
+    printed = workflow.run(QUICK, fails=True)
     assert "older modification time" in printed
     assert "clock" in printed
     assert "Traceback" not in printed
     set_clock(workflow, 0)
-    workflow.run(POINT)
-    assert_same_values(workflow.results("quick"), whole.results("quick"))
+    workflow.run(QUICK, *ONLY_TABLES)
+    assert_same_values(workflow.results("quick"), quick.results("quick"))

@@ -14,36 +14,34 @@ import pytest
 
 from summands.files import storage
 
-from .conftest import QUICK, ROOT, Workflow, assert_same_values, kill, wait_for
+from .conftest import (
+    ONLY_TABLES,
+    QUICK,
+    ROOT,
+    Workflow,
+    assert_same_values,
+    kill,
+    wait_for,
+)
 
 NOTHING = "Nothing to be done"
-POINT = QUICK | {"estimators": {"least_squares": {}}}
 UNIT = "{}/given/replicates-0-1"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """The study as it should come out."""
-    made = Workflow(tmp_path_factory.mktemp("made"))
-    made.run(POINT)
-    return made
-
-
 @pytest.fixture
-def again(made, tmp_path):
-    """The same results, for a test to change, with Snakemake's notes."""
-    shutil.copytree(made.folder, tmp_path, dirs_exist_ok=True)
-    return Workflow(tmp_path)
+def again(quick, tmp_path):
+    """The results of the quick study, for a test to change."""
+    return quick.copy(tmp_path)
 
 
-def verify(workflow: Workflow, document: dict = POINT) -> str:
+def verify(workflow: Workflow, document: dict = QUICK) -> str:
     """What `make verify` says, and whether it succeeds."""
     done = subprocess.run(
         [
             *(
                 sys.executable,
                 "-m",
-                "summands.files.manifest",
+                "summands.study.verify",
                 workflow.write(document),
             ),
             *("--directory", workflow.folder),
@@ -83,19 +81,19 @@ def flip(path: Path) -> None:
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
-def test_every_file_of_a_run_is_listed_as_it_is(made):
-    folder = made.results("quick")
+def test_every_file_of_a_run_is_listed_as_it_is(again):
+    folder = again.results("quick")
     listed = digests(folder)
     assert listed == {
         name: storage.digest(folder / name)
-        for name in made.files("quick")
+        for name in again.files("quick")
         if name != "manifest.json"
     }
     assert not (folder / storage.JOURNAL).exists()
-    assert f"all {len(listed)} files are as they were written" in verify(made)
+    assert f"all {len(listed)} files are as they were written" in verify(again)
 
 
-def test_edited_files_are_refused_and_made_anew_when_deleted(again, made):
+def test_edited_files_are_refused_and_made_anew_when_deleted(again, quick):
     folder = again.results("quick")
     edits = {
         "recovery.parquet": forge,
@@ -106,7 +104,7 @@ def test_edited_files_are_refused_and_made_anew_when_deleted(again, made):
     for name, edit in edits.items():
         edit(folder / name)
     for options in ((), ("--dry-run",)):
-        printed = again.run(POINT, *options, fails=True)
+        printed = again.run(QUICK, *options, fails=True)
         for name in edits:
             assert f"  - results/quick/{name}\n" in printed
         assert "Delete them and run the study again" in printed
@@ -116,11 +114,11 @@ def test_edited_files_are_refused_and_made_anew_when_deleted(again, made):
     for name in edits:
         assert f"  - {name}\n" in said
         (folder / name).unlink()
-    again.run(POINT)
+    again.run(QUICK)
     assert all((folder / name).exists() for name in edits)
-    assert_same_values(folder, made.results("quick"))
+    assert_same_values(folder, quick.results("quick"))
     verify(again)
-    assert NOTHING in again.run(POINT)
+    assert NOTHING in again.run(QUICK)
 
 
 def test_a_forged_time_is_seen_through_by_verify_or_by_the_size(again):
@@ -128,14 +126,14 @@ def test_a_forged_time_is_seen_through_by_verify_or_by_the_size(again):
     before = path.read_bytes()
     time_before = path.stat().st_mtime_ns
     flip(path)
-    assert NOTHING in again.run(POINT)
+    assert NOTHING in again.run(QUICK)
     assert "1 altered:" in verify(again)
     path.write_bytes(before + b"\0")
     os.utime(path, ns=(time_before, time_before))
-    assert "cells.parquet" in again.run(POINT, fails=True)
+    assert "cells.parquet" in again.run(QUICK, fails=True)
 
 
-def test_what_was_deleted_is_made_again(again, made):
+def test_what_was_deleted_is_made_again(again, quick):
     folder = again.results("quick")
     names = [
         f"{UNIT.format('simulated')}/truth.parquet",
@@ -148,27 +146,27 @@ def test_what_was_deleted_is_made_again(again, made):
         assert f"  - {name}\n" in verify(again)
     before = again.files("quick")
     # One data set, two fits, the tables, the figures, and the target itself.
-    assert "6 of 6 steps" in again.run(POINT)
+    assert "6 of 6 steps" in again.run(QUICK)
     assert all((folder / name).exists() for name in names)
     after = again.files("quick")
     other = [name for name in before if "levels-1-2_rows-60" in name]
     assert other
     assert all(after[name] == before[name] for name in other)
-    assert_same_values(folder, made.results("quick"))
+    assert_same_values(folder, quick.results("quick"))
     (folder / "plan.json").unlink()
-    assert NOTHING in again.run(POINT)
+    assert NOTHING in again.run(QUICK)
     assert (folder / "plan.json").exists()
     verify(again)
 
 
 def test_packs_are_watched_as_well(workflow):
-    study = POINT | {"designs_per_job": 2}
-    workflow.run(study)
+    study = QUICK | {"designs_per_job": 2}
+    workflow.run(study, *ONLY_TABLES)
     folder = workflow.results("quick")
     (pack, _) = sorted(folder.glob("simulated/*/*"))
     (pack / "truth.parquet").unlink()
     old = digests(folder)
-    workflow.run(study)
+    workflow.run(study, *ONLY_TABLES)
     new = digests(folder)
     assert {name for name in old if old[name] != new[name]} <= {
         name for name in old if not name.startswith("simulated/")
@@ -177,20 +175,20 @@ def test_packs_are_watched_as_well(workflow):
     assert f"{pack.name}/cells.parquet" in workflow.run(study, fails=True)
 
 
-def test_copies_and_touched_files_are_what_they_were(made, workflow):
+def test_copies_and_touched_files_are_what_they_were(quick, workflow):
     shutil.copytree(
-        made.folder, workflow.folder, copy_function=shutil.copyfile, dirs_exist_ok=True
+        quick.folder, workflow.folder, copy_function=shutil.copyfile, dirs_exist_ok=True
     )
     folder = workflow.results("quick")
     before = digests(folder)
     times = workflow.files("quick")
-    assert NOTHING in workflow.run(POINT)
+    assert NOTHING in workflow.run(QUICK)
     assert digests(folder) == before
     verify(workflow)
     times.pop("manifest.json")
     assert times.items() <= workflow.files("quick").items()
     forge(folder / "recovery.parquet")
-    assert "results/quick/recovery.parquet" in workflow.run(POINT, fails=True)
+    assert "results/quick/recovery.parquet" in workflow.run(QUICK, fails=True)
 
 
 def test_results_without_a_manifest_are_taken_as_they_are(again):
@@ -199,12 +197,12 @@ def test_results_without_a_manifest_are_taken_as_they_are(again):
     (folder / "manifest.json").unlink()
     summary.write_text("All is well.\n")
     assert "has no manifest.json yet" in verify(again)
-    again.run(POINT, "--dry-run")
+    again.run(QUICK, "--dry-run")
     assert not (folder / "manifest.json").exists()
-    assert NOTHING in again.run(POINT)
+    assert NOTHING in again.run(QUICK)
     verify(again)
     summary.write_text("All is very well.\n")
-    assert "summary.txt" in again.run(POINT, fails=True)
+    assert "summary.txt" in again.run(QUICK, fails=True)
 
 
 def test_a_study_that_changes_keeps_the_records_of_the_rest(again):
@@ -213,7 +211,7 @@ def test_a_study_that_changes_keeps_the_records_of_the_rest(again):
     # What a study asks for no longer may be deleted, and is forgotten.
     for path in folder.rglob("rows.parquet"):
         path.unlink()
-    again.run(POINT | {"replicates": 4, "keep_rows": False})
+    again.run(QUICK | {"replicates": 4, "keep_rows": False})
     after = digests(folder)
     kept = {
         name
@@ -228,7 +226,7 @@ def test_a_study_that_changes_keeps_the_records_of_the_rest(again):
 
 def test_a_killed_run_is_no_forger(workflow):
     """Of what it has written each file is as it was put down, gathered or not."""
-    process = workflow.start(POINT)
+    process = workflow.start(QUICK)
     folder = workflow.results("quick")
     wait_for(lambda: any((folder / "fitted").glob("*/*/*/fits.parquet")))
     kill(process)
@@ -242,17 +240,17 @@ def test_a_killed_run_is_no_forger(workflow):
     cells = sorted(folder.rglob("cells.parquet"))[0]
     held = cells.read_bytes()
     forge(cells)
-    assert "cells.parquet" in workflow.run(POINT, fails=True)
+    assert "cells.parquet" in workflow.run(QUICK, fails=True)
     cells.write_bytes(held)
-    workflow.run(POINT)
+    workflow.run(QUICK)
     verify(workflow)
     assert done <= digests(folder).keys()
 
 
-def test_a_run_killed_while_it_makes_files_anew(again, made):
+def test_a_run_killed_while_it_makes_files_anew(again, quick):
     """Old ones that were gathered have given way to new ones that were not."""
     folder = again.results("quick")
-    seeded = POINT | {"seed": 8}
+    seeded = QUICK | {"seed": 8}
     process = again.start(seeded)
     truth = folder / UNIT.format("simulated") / "truth.parquet"
     old = digests(folder)[str(truth.relative_to(folder))]
@@ -260,6 +258,6 @@ def test_a_run_killed_while_it_makes_files_anew(again, made):
     kill(process)
     again.run(seeded)
     verify(again, seeded)
-    again.run(POINT)
-    assert_same_values(folder, made.results("quick"))
+    again.run(QUICK)
+    assert_same_values(folder, quick.results("quick"))
     verify(again)

@@ -5,6 +5,8 @@ import pyarrow.parquet as pq
 import xarray as xr
 import yaml
 
+from .conftest import ONLY_TABLES
+
 FEW = {"chains": 2, "tune": 60, "draws": 20, "escalations": 0}
 TOOLS = {"A b": [0, 1], "Ü-2": [3, 1], "it's": [-3, 2]}
 STUDY = {
@@ -34,7 +36,7 @@ def written(study):
 
 
 def test_names_reach_every_table_and_file(workflow):
-    workflow.run(written(STUDY))
+    workflow.run(written(STUDY), *ONLY_TABLES)
     results = workflow.results("named")
     estimates = pd.read_parquet(results / "estimates.parquet")
     means = estimates.query("parameter == 'mu' and estimator == 'nutpie'")
@@ -74,7 +76,7 @@ def test_names_reach_every_table_and_file(workflow):
 
     # Other names are another table of the same data.
     before = workflow.files("named")
-    workflow.run(written(renamed(STUDY)))
+    workflow.run(written(renamed(STUDY)), *ONLY_TABLES)
     after = workflow.files("named")
     assert {
         name for name in after if "simulated" in name and after[name] != before[name]

@@ -15,6 +15,7 @@ import pytest
 from pyarrow import fs
 
 from .conftest import (
+    ONLY_TABLES,
     QUICK,
     TABLES,
     Workflow,
@@ -32,7 +33,10 @@ pytestmark = pytest.mark.skipif(
 )
 
 STUDY = QUICK | {
-    "estimators": {"least_squares": {}, "nutpie": {}},
+    "estimators": {
+        "least_squares": {},
+        "nutpie": {"chains": 2, "tune": 60, "draws": 20},
+    },
     "designs_per_job": 2,
 }
 NOTHING = "Nothing to be done"
@@ -155,7 +159,7 @@ def test_a_study_lives_in_a_bucket_and_grows_there(server, tmp_path):
     assert "Study quick: results/quick/" in printed
     assert not list(workflow.folder.rglob("*.parquet"))
     local = workflow_in(tmp_path / "local")
-    local.run(STUDY)
+    local.run(STUDY, *ONLY_TABLES)
     assert_same_values(fetched(server, tmp_path / "fetched"), local.results("quick"))
     before = server.listing()
     # From another folder too, as on another machine.
@@ -178,12 +182,12 @@ def test_a_study_lives_in_a_bucket_and_grows_there(server, tmp_path):
         for name in after.keys() - before.keys()
         if "simulated" in name
     } == {"replicates-3-3"}
-    local.run(grown)
+    local.run(grown, *ONLY_TABLES)
     shutil.rmtree(tmp_path / "fetched")
     assert_same_values(fetched(server, tmp_path / "fetched"), local.results("quick"))
 
 
-def test_a_bucket_that_refuses_or_is_away_is_told(server, tmp_path):
+def test_a_bucket_that_refuses_or_is_away_is_told(server, tmp_path, quick):
     stranger = workflow_in(tmp_path / "stranger", secret="wrong")
     printed = stranger.run(QUICK, *server.options(), fails=True)
     assert "403" in printed
@@ -198,9 +202,7 @@ def test_a_bucket_that_refuses_or_is_away_is_told(server, tmp_path):
     server.start()
     time.sleep(1)
     workflow.run(QUICK, *server.options())
-    local = workflow_in(tmp_path / "local")
-    local.run(QUICK)
-    assert_same_values(fetched(server, tmp_path / "fetched"), local.results("quick"))
+    assert_same_values(fetched(server, tmp_path / "fetched"), quick.results("quick"))
 
 
 @pytest.mark.parametrize("page", list(filter(in_bucket, PAGES)), ids=str)

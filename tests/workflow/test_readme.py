@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from .conftest import ROOT, Workflow
+from .conftest import ROOT, run_once
 
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
 
@@ -67,17 +67,17 @@ def run(blocks: list[str], folder: Path, environment: Mapping[str, str] = {}) ->
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module")
-def shipped(tmp_path_factory):
+@pytest.fixture(scope="session")
+def shipped(once):
     """A folder in which the studies that pages name have been run, only smaller."""
-    workflow = Workflow(tmp_path_factory.mktemp("shipped"))
+    studies = []
     for name, smaller in SMALLER.items():
         study = yaml.safe_load((ROOT / name).read_text())
         assert smaller["estimators"].keys() == study["estimators"].keys()
         if "designs" in study:
             study["designs"] = dict(list(study["designs"].items())[:1])
-        workflow.run(study | smaller)
-    return workflow
+        studies.append(study | smaller)
+    return run_once(once, "shipped", *studies)
 
 
 @pytest.mark.parametrize("page", list(filter(on_disk, PAGES)), ids=str)

@@ -17,11 +17,15 @@ import yaml
 from summands.study import tables
 
 from .conftest import (
+    GO_ON,
+    ONLY_TABLES,
     QUICK,
     ROOT,
     STUDY,
+    WAITING,
     Workflow,
     assert_same_values,
+    copy_of_sources,
     kill,
     values,
     wait_for,
@@ -86,75 +90,67 @@ def test_logs_tell_what_jobs_do(finished):
     assert "given replicate 2 (1 of 1) nutpie: started" in logs[1].read_text()
 
 
-def test_a_second_run_does_nothing_even_after_touching_sources(finished):
-    before = finished.files("small")
-    now = time.time()
-    sources = list(ROOT.glob("scripts/**/*.py"))
-    times = {path: path.stat() for path in sources}
-    try:
-        for path in [
-            *sources,
-            *finished.results("small").glob("simulated/**/*.parquet"),
-        ]:
-            os.utime(path, (now, now))
-        assert NOTHING in finished.run(STUDY)
-    finally:
-        for path, stat in times.items():
-            os.utime(path, (stat.st_atime, stat.st_mtime))
-    after = finished.files("small")
-    assert {name for name in before if before[name] != after[name]} <= {
-        name for name in before if name.startswith(("simulated/", "manifest.json"))
-    }
+def test_a_second_run_does_nothing_even_after_touching_sources(finished, tmp_path):
+    again = finished.copy(tmp_path / "again")
+    # As in a fresh checkout: all files are new.
+    again.source = copy_of_sources(tmp_path / "source", shutil.copyfile)
+    for path in again.results("small").glob("simulated/**/*.parquet"):
+        os.utime(path)
+    before = again.files("small")
+    assert NOTHING in again.run(STUDY)
+    after = again.files("small")
+    assert {name for name in before if before[name] != after[name]} <= {"manifest.json"}
 
 
 @pytest.mark.parametrize(
     "cut",
     [
         {"replicates_per_job": 3},
-        {"designs_per_job": 2},
         {"designs_per_job": 2, "replicates_per_job": 3, "keep_posteriors": False},
     ],
 )
 def test_values_do_not_depend_on_cores_or_how_work_is_cut(finished, workflow, cut):
-    workflow.run(STUDY | cut, cores=1)
+    workflow.run(STUDY | cut, *ONLY_TABLES, cores=1)
     assert_same_values(workflow.results("small"), finished.results("small"))
     posteriors = list(workflow.results("small").rglob("posterior.nc"))
     assert bool(posteriors) == cut.get("keep_posteriors", True)
-    if "designs_per_job" in cut:
-        assert len(list((workflow.results("small") / "simulated").iterdir())) == 1
-    if posteriors and "designs_per_job" in cut:
-        with xr.open_datatree(posteriors[0], engine="h5netcdf") as tree:
-            mu = tree["posterior"]["mu"]
-            assert mu.dims == ("design", *POSTERIOR)
-            assert set(mu["design"].to_numpy()) == {"levels-1-2_rows-60", "given"}
 
 
-def test_results_of_another_study_file_are_not_taken_for_those_of_this_one(workflow):
+def test_values_do_not_depend_on_packs(finished, packed):
+    assert_same_values(packed.results("small"), finished.results("small"))
+    assert len(list((packed.results("small") / "simulated").iterdir())) == 1
+    posterior, _ = packed.results("small").rglob("posterior.nc")
+    with xr.open_datatree(posterior, engine="h5netcdf") as tree:
+        mu = tree["posterior"]["mu"]
+        assert mu.dims == ("design", *POSTERIOR)
+        assert set(mu["design"].to_numpy()) == {"levels-1-2_rows-60", "given"}
+
+
+def test_results_of_another_study_file_are_not_taken_for_those_of_this_one(
+    quick, workflow
+):
     """In a copy of results Snakemake has no notes on what they were made of."""
-    workflow.run(QUICK)
-    copy = Workflow(workflow.folder / "copy")
-    copy.folder.mkdir()
-    shutil.copytree(workflow.folder / "results", copy.folder / "results")
-    assert NOTHING in copy.run(QUICK)
-    refused = copy.run(QUICK | {"seed": 8}, fails=True)
+    shutil.copytree(quick.folder / "results", workflow.folder / "results")
+    assert NOTHING in workflow.run(QUICK)
+    refused = workflow.run(QUICK | {"seed": 8}, fails=True)
     assert "results/quick was made by another study file" in refused
     assert "Traceback" not in refused
     # With the notes it goes on.
     notes = Path(".snakemake", "metadata")
-    shutil.rmtree(copy.folder / notes, ignore_errors=True)
-    shutil.copytree(workflow.folder / notes, copy.folder / notes)
-    planned = copy.run(QUICK | {"replicates": 4}, "--dry-run")
+    shutil.rmtree(workflow.folder / notes, ignore_errors=True)
+    shutil.copytree(quick.folder / notes, workflow.folder / notes)
+    planned = workflow.run(QUICK | {"replicates": 4}, "--dry-run")
     assert re.search(r"simulate +2\n", planned)
 
 
 def test_a_killed_run_goes_on_and_ends_with_the_same_values(finished, workflow):
-    process = workflow.start(STUDY)
+    process = workflow.start(STUDY, *ONLY_TABLES)
     fitted = workflow.results("small") / "fitted"
     wait_for(lambda: any(fitted.glob("*/*/*/fits.parquet")))
     kill(process)
     done = workflow.files("small")
     assert "estimates.parquet" not in done
-    workflow.run(STUDY)
+    workflow.run(STUDY, *ONLY_TABLES)
     assert_same_values(workflow.results("small"), finished.results("small"))
     after = workflow.files("small")
     # Jobs in flight may be redone; what was finished before them is not.
@@ -164,26 +160,14 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_values(finished, workflow):
 
 
 @pytest.mark.parametrize("moment", [0.3, 1.0, 1.6, 2.2])
-def test_a_run_killed_at_any_moment_needs_no_unlocking(workflow, moment):
+def test_a_run_killed_at_any_moment_needs_no_unlocking(quick, workflow, moment):
     process = workflow.start(QUICK)
     time.sleep(1.0)
     wait_for(lambda: (workflow.folder / ".snakemake").exists())
     time.sleep(moment)
-    if process.poll() is None:
-        kill(process)
-    workflow.run(QUICK)
-    reference = Workflow(workflow.folder / "again")
-    reference.folder.mkdir()
-    reference.run(QUICK)
-    assert_same_values(workflow.results("quick"), reference.results("quick"))
-
-
-def kill_group(process) -> None:
-    """Kill what is left of a process group whose leader is gone."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
+    kill(process)
+    workflow.run(QUICK, *ONLY_TABLES)
+    assert_same_values(workflow.results("quick"), quick.results("quick"))
 
 
 def changed(before: dict[str, int], after: dict[str, int]) -> set[str]:
@@ -206,7 +190,7 @@ def assert_only_final_changed(before, after):
 
 def test_growing_a_study_runs_only_what_is_new(workflow):
     study = QUICK | {"replicates": 1}
-    workflow.run(study)
+    workflow.run(study, *ONLY_TABLES)
     first = workflow.files("quick")
     small = values(workflow.results("quick"))["estimates"]
     steps = [
@@ -217,7 +201,7 @@ def test_growing_a_study_runs_only_what_is_new(workflow):
     before = first
     for step in steps:
         study = study | step
-        workflow.run(study)
+        workflow.run(study, *ONLY_TABLES)
         after = workflow.files("quick")
         assert_only_final_changed(before, after)
         before = after
@@ -233,7 +217,7 @@ def test_growing_a_study_runs_only_what_is_new(workflow):
     old = old[old["replicate"] < 1].reset_index(drop=True)
     assert old.equals(small.to_pandas())
     # Fewer replicates again: only the tables are written anew.
-    workflow.run(study | {"replicates": 1})
+    workflow.run(study | {"replicates": 1}, *ONLY_TABLES)
     assert_only_final_changed(before, workflow.files("quick"))
     fewer = values(workflow.results("quick"))["estimates"].to_pandas()
     assert set(fewer["replicate"]) == {0}
@@ -248,7 +232,7 @@ def test_a_study_of_packs_grows_as_well(workflow):
         "grid": {"levels": [[1, 2]], "rows": rows},
     }
     del study["replicates_per_job"]
-    workflow.run(study)
+    workflow.run(study, *ONLY_TABLES)
     before = workflow.files("quick")
     more = STUDY["designs"] | {"other": STUDY["designs"]["given"] | {"rows": 9}}
     steps = [
@@ -259,42 +243,29 @@ def test_a_study_of_packs_grows_as_well(workflow):
         {
             "designs": more,
             "designs_per_job": 1,
-            "estimators": {"bayesian_ridge": {}, "homoscedastic": {}},
+            "estimators": {"least_squares": {}, "homoscedastic": {}},
         },
     ]
     for step in steps:
         study = study | step
-        workflow.run(study)
+        workflow.run(study, *ONLY_TABLES)
         after = workflow.files("quick")
         assert_only_final_changed(before, after)
         before = after
-    assert NOTHING in workflow.run(study)
+    assert NOTHING in workflow.run(study, *ONLY_TABLES)
     fresh = Workflow(workflow.folder / "fresh")
     fresh.folder.mkdir()
-    fresh.run(study)
+    fresh.run(study, *ONLY_TABLES)
     assert_same_values(workflow.results("quick"), fresh.results("quick"))
 
 
-def test_other_studies_are_left_alone(workflow):
-    workflow.run(QUICK)
+def test_other_studies_are_left_alone(quick, tmp_path):
+    workflow = quick.copy(tmp_path)
     before = workflow.files("quick")
-    workflow.run(QUICK | {"study": "other", "seed": 8})
+    workflow.run(QUICK | {"study": "other", "seed": 8}, *ONLY_TABLES)
     assert workflow.files("quick") == before
     one, other = (values(workflow.results(name)) for name in ("quick", "other"))
     assert not one["estimates"].equals(other["estimates"])
-
-
-@pytest.fixture
-def copied(tmp_path):
-    """The workflow from a copy of its sources, which a test may edit."""
-    source = tmp_path / "source"
-    ignored = shutil.ignore_patterns(
-        ".git", ".venv", ".snakemake", "results", "__pycache__", "tests", ".*_cache"
-    )
-    shutil.copytree(ROOT, source, ignore=ignored)
-    folder = tmp_path / "run"
-    folder.mkdir()
-    return Workflow(folder, source)
 
 
 def steps(printed: str) -> int:
@@ -327,8 +298,8 @@ def test_contributors_that_do_not_meet_are_named_before_any_fit(workflow):
     assert failed["error"].str.contains("no maximum").all()
 
 
-def test_editing_the_library_reruns_what_depends_on_it(copied):
-    copied.run(QUICK)
+def test_editing_the_library_reruns_what_depends_on_it(quick, copied):
+    quick.copy(copied.folder)
     metrics = copied.source / "scripts" / "summands" / "recovery" / "metrics_table.py"
     metrics.write_text("# A remark.\n" + metrics.read_text())
     assert NOTHING in copied.run(QUICK)
@@ -364,42 +335,18 @@ def estimate(cells, problem, options, seed, progress):
 '''
 
 
-SLOW = '''
-"""Sleeps."""
-
-import time
-
-from summands.estimators import fragile
-
-READS = "cells"
-SAMPLES = False
-OPTIONS = {}
-
-
-def prepare(problem, options):
-    pass
-
-
-def estimate(cells, problem, options, seed, progress):
-    time.sleep(25)
-    return fragile.estimate(cells, problem, {"limit": 1e9}, seed, progress)
-'''
-
-
 def test_one_run_at_a_time(copied):
     """While a run, or a job that a killed run left behind, is alive."""
-    estimators = copied.source / "scripts" / "summands" / "estimators"
-    (estimators / "fragile.py").write_text(FRAGILE)
-    (estimators / "slow.py").write_text(SLOW)
+    copied.add_estimator("waiting", WAITING)
     study = {
         **QUICK,
         "replicates": 1,
         "grid": {"levels": [[1, 2]], "rows": [60]},
-        "estimators": {"slow": {}},
+        "estimators": {"waiting": {}},
     }
     del study["designs"]
     process = copied.start(study)
-    logs = copied.results("quick") / "logs" / "fit" / "slow"
+    logs = copied.results("quick") / "logs" / "fit" / "waiting"
     wait_for(lambda: any("started" in log.read_text() for log in logs.rglob("*.log")))
     refused = copied.run(study, fails=True)
     assert "is in use by another run of this study" in refused
@@ -409,14 +356,18 @@ def test_one_run_at_a_time(copied):
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert "is in use by" in copied.run(study, fails=True)
-    kill_group(process)
+    kill(process)
+    (copied.folder / GO_ON).touch()
     copied.run(study)
 
 
 def test_a_new_estimator_is_one_module_and_its_failures_are_rows(copied):
-    path = copied.source / "scripts" / "summands" / "estimators" / "fragile.py"
-    path.write_text(FRAGILE)
-    study = QUICK | {"replicates": 8, "estimators": {"fragile": {"limit": 0.1}}}
+    copied.add_estimator("fragile", FRAGILE)
+    study = QUICK | {
+        "replicates": 8,
+        "replicates_per_job": 8,
+        "estimators": {"fragile": {"limit": 0.1}},
+    }
     copied.run(study)
     fits = pq.read_table(copied.results("quick") / "fits.parquet").to_pandas()
     failed = fits["error"].notna()
@@ -432,9 +383,9 @@ def test_a_new_estimator_is_one_module_and_its_failures_are_rows(copied):
     assert (used == good).all()
 
 
-def test_a_report_is_written_from_a_finished_study(finished):
-    path = finished.folder / "report.html"
-    finished.run(STUDY, "--report", str(path))
+def test_a_report_is_written_from_a_finished_study(finished, tmp_path):
+    path = tmp_path / "report.html"
+    finished.copy(tmp_path / "copy").run(STUDY, "--report", str(path))
     text = path.read_text()
     for words in ("truth against estimate", "Monte-Carlo", "small"):
         assert words in text
@@ -456,9 +407,9 @@ def test_the_default_study_is_planned_without_a_study_file(workflow):
 def test_study_files_stand_alone(workflow):
     """Nothing of the default study, its named designs above all, leaks in."""
     study = {key: value for key, value in QUICK.items() if key != "designs"}
-    workflow.run(study)
+    workflow.run(study, *ONLY_TABLES)
     (row,) = pq.read_table(workflow.results("quick") / "designs.parquet").to_pylist()
     assert row["design"] == "levels-1-2_rows-60"
     fits = pq.read_table(workflow.results("quick") / "fits.parquet").to_pandas()
-    assert set(fits["estimator"]) == {"bayesian_ridge"}
+    assert set(fits["estimator"]) == {"least_squares"}
     assert fits["replicate"].nunique() == 3

@@ -374,7 +374,9 @@ def test_nutpie_finds_the_posterior_that_importance_sampling_finds():
     assert fit.sd[varies] == pytest.approx(spread[varies], rel=0.15)
 
 
-@pytest.mark.parametrize("backend", ["compiled", "pymc"])
+@pytest.mark.parametrize(
+    "backend", ["compiled", pytest.param("pymc", marks=pytest.mark.slow)]
+)
 def test_nutpie_draws_do_not_depend_on_the_data_set_before(backend):
     design = Design(Levels.of([1, 2]), 50)
     problem = Problem(design.levels, 1.0, 0.0, 1.0)

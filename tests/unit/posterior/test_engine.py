@@ -330,6 +330,7 @@ def options_of(**changes):
     return {key: rule["default"] for key, rule in nutpie.OPTIONS.items()} | changes
 
 
+@pytest.mark.slow
 def test_both_backends_sample_the_same_posterior():
     problem, cells = data_set([1, 3], 80)
     fits = [

@@ -86,7 +86,7 @@ def test_a_verdict_fails_one_sound_estimator_in_a_hundred(count, quantities):
     assert 0.93 * calibration.LEVEL < alarms <= calibration.LEVEL
 
 
-@pytest.mark.parametrize("count", [50, 500])
+@pytest.mark.parametrize("count", [50, pytest.param(500, marks=pytest.mark.slow)])
 def test_false_alarms_of_whole_verdicts(count):
     rng = np.random.default_rng(2)
     sets, quantities = 3000, 5

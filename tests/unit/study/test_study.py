@@ -409,7 +409,11 @@ def test_a_grid_of_billions_is_refused_before_it_is_walked_through():
     ("make", "expected"),
     [
         (Path.mkdir, "is a folder: name a study file"),
-        (lambda path: path.write_text("[" * 5000), "is nested too deeply"),
+        pytest.param(
+            lambda path: path.write_text("[" * 5000),
+            "is nested too deeply",
+            marks=pytest.mark.slow,
+        ),
         (lambda path: path.write_bytes(b"\xff\xfe\x00"), "is not YAML"),
     ],
 )
