@@ -43,6 +43,7 @@ def read(record):
 shapes = st.tuples(st.integers(0, 20), st.integers(0, 20))
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(
     st.booleans(),
