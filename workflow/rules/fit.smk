@@ -21,8 +21,6 @@ rule fit:
         seed=STUDY.seed,
         method=lambda wildcards: STUDY.estimators[wildcards.estimator].method,
         options=lambda wildcards: STUDY.estimators[wildcards.estimator].options,
-        # Read by nothing: tables and posteriors have these names, so that others are
-        # a reason to make them anew.
         names=names,
         code=fit_code,
     message:

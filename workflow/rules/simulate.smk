@@ -14,6 +14,7 @@ rule simulate:
     params:
         results=results_folder,
         designs=contents,
+        names=names,
         seed=STUDY.seed,
         code=SIMULATE_CODE,
     message:

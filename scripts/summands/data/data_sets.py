@@ -238,9 +238,9 @@ def _whose(design: str, replicate: int, length: int) -> dict[str, pa.Array]:
 
 
 def names_columns(levels: Levels, repeat: int = 1) -> dict[str, pa.Array]:
-    """Columns ``parameter``, ``level`` and ``contributor``, null where they must.
+    """Columns that name the quantities, null where a name does not apply.
 
-    Numbers only: what they are called is no part of the data.
+    ``parameter``, ``level``, ``contributor``, ``level_name`` and ``label``.
 
     Parameters
     ----------
@@ -258,4 +258,6 @@ def names_columns(levels: Levels, repeat: int = 1) -> dict[str, pa.Array]:
         "parameter": pa.array(np.tile(names.parameter, repeat), pa.string()),
         "level": integers(names.level),
         "contributor": integers(names.contributor),
+        "level_name": pa.array(np.tile(names.level_name, repeat), pa.string()),
+        "label": pa.array(np.tile(names.label, repeat), pa.string()),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 from typing import Any
@@ -128,7 +128,11 @@ class Design:
 
     @classmethod
     def from_content(
-        cls, content: dict[str, Any], name: str | None = None, called: Any = ()
+        cls,
+        content: dict[str, Any],
+        name: str | None = None,
+        level_names: Sequence[str] = (),
+        labels: Sequence[Sequence[str]] = (),
     ) -> Design:
         """Rebuild a design from its `content`.
 
@@ -136,12 +140,15 @@ class Design:
         ----------
         content : dict
         name : str, optional
-        called : mapping or sequence, optional
-            Coefficients as the study file has them, see `levels_of`.
+        level_names, labels : sequence, optional
+            See `Levels`, which they are the names and labels of.
         """
         values = dict(content)
-        sizes = Levels.of(values["levels"])
-        values["levels"] = levels_of(called) if isinstance(called, Mapping) else sizes
+        values["levels"] = Levels(
+            Levels.of(values["levels"]).sizes,
+            tuple(level_names),
+            tuple(map(tuple, labels)),
+        )
         if values.get("coefficients") is not None:
             values["coefficients"] = pairs_of(values["coefficients"])
             values = dict.fromkeys(PRIORS) | values

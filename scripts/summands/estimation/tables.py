@@ -138,9 +138,6 @@ def estimates(
         "replicate": np.repeat(np.asarray(replicates, dtype=np.int32), size),
         "estimator": _constant(estimator, total),
     } | data_sets.names_columns(levels, len(fits))
-    names = estimands.index(levels)
-    columns["level_name"] = np.tile(names.level_name, len(fits))
-    columns["label"] = np.tile(names.label, len(fits))
     for name in JOINED:
         columns[name] = _nullable(joined.get(name, np.full(total, np.nan)).ravel())
     for name in ESTIMATES.names:

@@ -47,11 +47,9 @@ def unit(snakemake: Snakemake) -> tuple[dict[str, Design], range]:
     """Read what a job of a stage handles: designs by id, and replicates of each."""
     # What levels and contributors are called is no part of a design's content, on
     # which its data depend.
-    given = snakemake.config.get("designs", {})
+    called = snakemake.params.names
     designs = {
-        name: Design.from_content(
-            content, name, given.get(name, {}).get("coefficients", [])
-        )
+        name: Design.from_content(content, name, *called.get(name, ()))
         for name, content in snakemake.params.designs.items()
     }
     return designs, parse(snakemake.wildcards.batch).replicates

@@ -448,7 +448,8 @@ def test_names_are_no_part_of_what_data_depend_on():
     assert named.levels.names == ("line", "tool")
     assert named.levels.titles == ("line/base", "tool/A", "tool/B/2", "tool/it's")
     assert numbered.levels.titles == ("0/0", "1/0", "1/1", "1/2")
-    again = Design.from_content(named.content, "d", NAMED)
+    levels = named.levels
+    again = Design.from_content(named.content, "d", levels.names, levels.labels)
     assert again == named
     assert Design.from_content(named.content, "d") == numbered
 
