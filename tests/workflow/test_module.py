@@ -306,3 +306,21 @@ def test_a_python_without_the_packages_is_told(tmp_path):
     around.write("Snakefile", example())
     around.write("config.yaml", {"recovery": STUDY})
     assert "has no package pyarrow" in around.refused("--dry-run")
+
+
+def test_a_key_given_twice_is_told(tmp_path):
+    """Snakemake keeps the last: a machine would be gone without a word."""
+    made = Around(tmp_path)
+    made.write("Snakefile", example())
+    text = yaml.safe_dump({"recovery": STUDY | {"designs": {}}}, sort_keys=False)
+    tools = "{A: [0, 1], B: [1, 1], A: [2, 3]}"
+    design = (
+        f"{{line: {{rows: 60, coefficients: {{base: {{x: [0, 1]}}, tool: {tools}}}}}}}"
+    )
+    made.write("config.yaml", text.replace("designs: {}", f"designs: {design}"))
+    made.write("worst.py", WORST)
+    printed = made.run("--dry-run")
+    (line,) = re.findall(r"^summands: module summands: .*", printed, re.M)
+    assert "recovery.designs.line.coefficients.tool.A: given twice" in line
+    made.write("config.yaml", {"recovery": STUDY})
+    assert "given twice" not in made.run("--dry-run")

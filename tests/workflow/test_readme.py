@@ -25,6 +25,16 @@ SMALLER = {
         "grid": {"levels": [[1, 2]], "rows": [60]},
         "estimators": {"nutpie": FEW_DRAWS, "bayesian_ridge": {}},
     },
+    "config/studies/drifting_tool.yaml": {
+        "replicates": 3,
+        "replicates_per_job": 3,
+        "grid": {"levels": [[1, 2]], "rows": [60]},
+        "estimators": {
+            "nutpie": FEW_DRAWS,
+            "homoscedastic": {},
+            "bayesian_ridge": {},
+        },
+    },
     "config/studies/sweep.yaml": {
         "designs_per_job": 2,
         "grid": {

@@ -15,7 +15,7 @@ from summands import estimators
 from summands.files import lock, provenance
 from summands.files.storage import whole
 from summands.report import registry
-from summands.study import batch, costs, plan, sizing, study
+from summands.study import batch, costs, plan, sizing, study, validation
 
 
 def stop(_, frame):
@@ -66,6 +66,13 @@ try:
     STUDY = study.load(config, tuple(map(Path, STUDY_FILES)))
 except (study.StudyError, estimators.EstimatorError) as error:
     refuse(error)
+
+if MODULE is not None and workflow.is_main_process:
+    # Snakemake keeps the last of two keys. Which part of a file becomes a module's
+    # study is the affair of the workflow around it: it is told, not refused.
+    for file in map(Path, workflow.configfiles):
+        for sentence in validation.repeated_keys(file.read_text(encoding="utf-8")):
+            logger.warning(f"summands: module {MODULE}: {file}: {sentence}")
 
 # As rules name it, before a workflow around this one moves it to where it is.
 RESULTS = batch.results(STUDY.name)

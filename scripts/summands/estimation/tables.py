@@ -87,7 +87,8 @@ FITS = schema(
     (
         "prior_conflict",
         pa.string(),
-        "stated priors that the data contradict, null where there are none or the "
+        "stated priors that the data contradict by more than five standard deviations "
+        "of the prior and what their own error explains; null where none does, or the "
         "estimator uses no priors",
     ),
     ("parametrisation", pa.string(), "coordinates that a sampler moved in"),

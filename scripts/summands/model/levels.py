@@ -56,7 +56,7 @@ class Levels:
         if repeated := _repeated([f"level {name!r}" for name in names]):
             raise ValueError(f"{repeated} is given twice")
         if repeated := _repeated(self.titles):
-            raise ValueError(f"the contributor {repeated!r} is given twice")
+            raise ValueError(f"two contributors would be called {repeated!r}")
 
     @classmethod
     def of(cls, sizes: Iterable[int]) -> Levels:

@@ -179,6 +179,22 @@ def _points(
     place.plot(value[carried], line[carried], "D", color=colour, markersize=4.5)
     if not hollow:
         place.plot(part["worst"], line, "x", color=colour, markersize=4)
+        for x, mean, y, name in zip(
+            part["worst"], value, line, part["worst_name"], strict=True
+        ):
+            if np.isfinite(x):
+                # On the side that the mean is not on.
+                side = 1 if x > mean else -1
+                place.annotate(
+                    name,
+                    (x, y),
+                    (3 * side, 0),
+                    textcoords="offset points",
+                    ha="left" if side > 0 else "right",
+                    va="center",
+                    fontsize=5,
+                    color=colour,
+                )
 
 
 def _curve(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from summands.model import estimands
 from summands.recovery import calibration
 from summands.recovery.metrics import LARGEST_SHARE
+from summands.report import names
 from summands.report.axes import Axis, Scale
 
 Array = NDArray[np.float64]
@@ -224,9 +225,9 @@ class ByDesign:
         By design, estimator, parameter and metric: ``size``, rows per contributor of
         the design; ``value``, the mean over levels (geometric on a logarithmic axis);
         ``lower`` and ``upper``, its Monte-Carlo interval, as long as the longest of
-        the levels, which share their data sets; ``worst``, the worst contributor's
-        value, NaN where there is none; ``carried``, whether one replicate carries more
-        than a fifth of it.
+        the levels, which share their data sets; ``worst`` and ``worst_name``, the worst
+        contributor's value and what it is called, NaN where there is none;
+        ``carried``, whether one replicate carries more than a fifth of it.
     steps : pandas.DataFrame
         Of more than `NAMED_DESIGNS` designs, and empty otherwise. By estimator,
         parameter and metric, for `STEPS` steps of size with as many ``designs``:
@@ -307,8 +308,15 @@ def _of_designs(
     pooled["lower"] = pooled["value"] - grouped["below"].max().fillna(0.0)
     pooled["upper"] = pooled["value"] + grouped["above"].max().fillna(0.0)
     # Of shares the smallest is the worst, of errors and widths the largest.
-    worst = grouped["worst"].max() if log else grouped["worst"].min()
-    pooled["worst"] = worst
+    worst = scaled.dropna(subset=["worst"]).sort_values(
+        "worst", ascending=log, kind="stable"
+    )
+    worst["worst_name"] = [
+        names.contributor(level, label)
+        for level, label in zip(worst["level_name"], worst["worst_label"], strict=True)
+    ]
+    of_worst = worst.groupby(["design", *SERIES], sort=False)[["worst", "worst_name"]]
+    pooled = pooled.join(of_worst.last())
     pooled[columns] = back(pooled[columns])
     pooled["carried"] = grouped["carried"].any()
     if not log:

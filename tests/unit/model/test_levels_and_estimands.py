@@ -222,8 +222,12 @@ def test_levels_and_contributors_are_called_by_number_unless_they_are_named():
         (("a",), (), "1 names for 2 levels"),
         (("a", "a"), (), "level 'a' is given twice"),
         ((), (("x",), ("y",)), r"\[1, 1\] labels for \[1, 2\] contributors"),
-        ((), (("x",), ("y", "y")), "'1/y' is given twice"),
-        (("a", "a/b"), (("b/c",), ("c", "d")), "'a/b/c' is given twice"),
+        ((), (("x",), ("y", "y")), "two contributors would be called '1/y'"),
+        (
+            ("a", "a/b"),
+            (("b/c",), ("c", "d")),
+            "two contributors would be called 'a/b/c'",
+        ),
     ],
 )
 def test_names_that_cannot_be_told_apart_are_refused(names, labels, reason):

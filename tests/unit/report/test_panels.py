@@ -28,7 +28,8 @@ def metrics_of(rows, **more):
     """Rows of recovery.parquet, for which what is not named is nothing special."""
     common = {"gate": "common", "contributor": np.nan, "parameter": "mu"}
     common |= {"metric": "m", "estimator": "e", "level": 0, "largest_share": 0.1}
-    common |= {"lower": np.nan, "upper": np.nan, "worst": np.nan} | more
+    common |= {"lower": np.nan, "upper": np.nan, "worst": np.nan}
+    common |= {"level_name": "tool", "worst_label": "A"} | more
     return pd.DataFrame([common | row for row in rows])
 
 

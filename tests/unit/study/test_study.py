@@ -457,7 +457,7 @@ def test_names_are_no_part_of_what_data_depend_on():
 def test_contributors_that_would_be_called_the_same_are_refused():
     same = {"a": {"b/c": [0, 1]}, "a/b": {"c": [0, 1], "d": [0, 1]}}
     assert complaint(with_coefficients(same)).endswith(
-        "designs.d.coefficients: the contributor 'a/b/c' is given twice"
+        "designs.d.coefficients: two contributors would be called 'a/b/c'"
     )
 
 
