@@ -150,6 +150,7 @@ def test_numbers_of_many_designs_are_those_of_their_panel(name, recovery_of_many
 def test_a_figure_says_what_one_replicate_carries_and_who_is_worst():
     columns = {"gate": "common", "contributor": np.nan, "parameter": "mu"}
     columns |= {"metric": "m", "estimator": "e", "lower": 0.5, "upper": 4.0}
+    columns |= {"level_name": "saw", "worst_label": "Säge 1"}
     rows = [
         {"design": "a", "value": 1.0, "worst": 2.0, "largest_share": 0.1},
         {"design": "b", "value": 3.0, "worst": np.nan, "largest_share": 0.3},
@@ -159,7 +160,11 @@ def test_a_figure_says_what_one_replicate_carries_and_who_is_worst():
         frame = pd.DataFrame(some).assign(**columns)
         sizes = {"a": 1.0, "b": 2.0}
         panel = panels.metrics_by_design(frame, sizes, ("m",), Axis("x", "log"))
-        words.append(names_of(design_figures.metrics_by_design(panel)))
+        figure = design_figures.metrics_by_design(panel)
+        words.append(names_of(figure))
+        (axis,) = figure.axes
+        called = [text.get_text() for text in axis.texts]
+        assert called == ["saw/Säge 1"] * ("worst contributor" in words[-1])
     assert words == [
         ["e", "worst contributor", "carried by one replicate"],
         ["e", "worst contributor"],
