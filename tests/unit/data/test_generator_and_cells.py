@@ -1,5 +1,6 @@
 import dataclasses
 import tracemalloc
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -62,6 +63,15 @@ def test_cells_keep_the_likelihood_of_the_rows(rows, seed):
     rounding = np.finfo(float).eps * np.abs(rows.value).max() / scale
     tolerance = 1e-6 + 20 * len(rows.value) * rounding
     assert by_cells == pytest.approx(by_rows, rel=1e-9, abs=tolerance)
+    constant = -0.5 * len(rows.value) * np.log(2 * np.pi)
+    assert cells.log_likelihood(0.0, mu, variance) + constant == pytest.approx(
+        by_cells, rel=1e-9, abs=tolerance
+    )
+    # The intercept is what all means have in common.
+    level = rows.levels.level == 0
+    assert cells.log_likelihood(0.5, mu - 0.5 * level, variance) == pytest.approx(
+        cells.log_likelihood(0.0, mu, variance), rel=1e-9, abs=tolerance
+    )
 
 
 @given(some_data)
@@ -79,6 +89,40 @@ def test_cells_are_the_moments_of_their_rows(rows):
         assert cells.sum_of_squares[number] == pytest.approx(
             ((values - values.mean()) ** 2).sum(), rel=1e-9, abs=1e-15 * spread**2
         )
+
+
+def exact_moments(values):
+    values = [Fraction(value) for value in values.tolist()]
+    mean = sum(values) / len(values)
+    return float(mean), float(sum((value - mean) ** 2 for value in values))
+
+
+@pytest.mark.parametrize("blocks", [1, 3, 200])
+def test_moments_far_from_zero_keep_their_digits(blocks):
+    """Where the mean's rounding is a good part of the standard deviation."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        value = 1e9 + rng.integers(3, size=600) * 2.0**-22
+        rows = Rows(Levels.of([1]), value, (np.zeros(600, dtype=np.int64),))
+        parts = [
+            Rows(rows.levels, part, (np.zeros(len(part), dtype=np.int64),))
+            for part in np.array_split(value, blocks)
+        ]
+        cells = collapse_blocks(parts)
+        mean, sum_of_squares = exact_moments(value)
+        assert cells.mean == pytest.approx(mean, rel=2e-16)
+        # Means of parts, to a half of their last digit, are all that merging knows.
+        tolerance = 1e-12 if blocks == 1 else 0.2
+        assert cells.sum_of_squares == pytest.approx(sum_of_squares, rel=tolerance)
+
+
+@given(st.floats(-1e12, 1e12), st.integers(1, 60))
+def test_equal_values_have_no_negative_spread(value, count):
+    rows = Rows(
+        Levels.of([1]), np.full(count, value), (np.zeros(count, dtype=np.int64),)
+    )
+    cells = collapse(rows)
+    assert 0 <= cells.sum_of_squares[0] <= count * (4e-16 * value) ** 2
 
 
 @given(some_data, st.integers(0, 2**32 - 1))

@@ -1,10 +1,12 @@
 """Priors that data contradict are told, and no others."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from scipy import stats
 
 import fit
 import simulate as simulate_script
@@ -81,6 +83,82 @@ def test_only_stated_priors_are_in_conflict_whatever_the_units():
     ):
         given = replace(design, **stated)
         assert of(find(given, data_of(given, shift=shift))) == [parameter]
+
+
+@pytest.mark.parametrize("shift", [0.0, 40.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_conflict_begins_where_its_definition_says(seed, shift):
+    """By the formulas of `conflicts.find`, written out for rows."""
+    rng = np.random.default_rng(seed)
+    sizes, count = (1, 3, 4), 400
+    contributors = tuple(
+        rng.integers(rng.integers(1, size + 1, count)) for size in sizes
+    )
+    picked = np.stack(contributors, axis=1) + np.array([0, 1, 4])
+    x = shift + rng.normal(0, 3, 8)[picked].sum(axis=1) + rng.normal(size=count)
+    cells = collapse(Rows(Levels.of(sizes), x, contributors))
+    design = Design(
+        Levels.of(sizes),
+        count,
+        mu_sd=None,
+        log_sigma_mean=None,
+        log_sigma_sd=None,
+        intercept_sd=None,
+        intercept_mean=None,
+    )
+
+    def told(**stated):
+        return find(replace(design, **stated), cells)
+
+    def begins(name, limit, **others):
+        """Conflicts of a prior below this limit, and none above."""
+        assert told(**{name: limit * (1 + 1e-6)}, **others) is None
+        return told(**{name: limit * (1 - 1e-6)}, **others)
+
+    def student(freedom):
+        return stats.t.isf(stats.norm.sf(5), freedom)
+
+    of_mean = x.var() / (count - 1)
+    far = (x.mean() - 100.0) ** 2 - student(count - 1) ** 2 * of_mean
+    text = begins("intercept_sd", np.sqrt(far) / 5, intercept_mean=100.0)
+    assert text.startswith(f"intercept: the values have the mean {x.mean():.4g}, ")
+
+    least = {}
+    for k in range(1, 8):
+        mine = x[(picked == k).any(axis=1)]
+        shares = (picked == np.arange(8)[:, None, None]).any(axis=2).mean(axis=1)
+        of_level = shares[1:4] if k < 4 else shares[4:]
+        if len(mine) < 2:
+            continue
+        noise = student(len(mine) - 1) ** 2 * (mine.var() / (len(mine) - 1) + of_mean)
+        spread = 1 - 2 * shares[k] + (of_level**2).sum()
+        least[k] = ((mine.mean() - x.mean()) ** 2 - noise) / (25 * spread)
+    assert max(least.values()) > 0
+    text = begins("mu_sd", np.sqrt(max(least.values())))
+    # Whose mean is farthest beyond its limit then, as differences of means.
+    (named,) = re.findall(r"values of (\S+) are (\S+) off the mean", text)
+    place = ["0/0", *(f"1/{k}" for k in range(3)), *(f"2/{k}" for k in range(4))]
+    assert least[place.index(named[0])] == max(least.values())
+    off = x[(picked == place.index(named[0])).any(axis=1)].mean() - x.mean()
+    assert named[1] == f"{off:+.4g}"
+
+    z = (picked[:, :, None] == np.arange(8)).any(axis=1).astype(float)
+    fitted = z @ np.linalg.lstsq(z, x)[0]
+    freedom = count - np.linalg.matrix_rank(z)
+    size = 0.5 * np.log(((x - fitted) ** 2).sum() / freedom) - 0.5 * np.log(3)
+    tail = stats.norm.sf(5)
+    for quantile, side in (
+        (stats.chi2.isf(tail, freedom), 1),
+        (stats.chi2.ppf(tail, freedom), -1),
+    ):
+        limit = size - side * 5 * 0.3 - 0.5 * np.log(quantile / freedom)
+        within = told(log_sigma_mean=limit + side * 1e-6, log_sigma_sd=0.3)
+        beyond = told(log_sigma_mean=limit - side * 1e-6, log_sigma_sd=0.3)
+        assert within is None
+        spread = np.exp(size + 0.5 * np.log(3))
+        assert beyond.startswith(
+            f"sigma: the residuals have the standard deviation {spread:.4g}, "
+        )
 
 
 def test_few_rows_prove_nothing():

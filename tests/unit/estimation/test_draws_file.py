@@ -101,7 +101,10 @@ def test_a_failed_fit_is_nan_in_the_posterior_file(tmp_path):
         assert np.isnan(tree[group]["mean"].sel(replicate=0)).all()
         assert np.isfinite(tree[group]["mean"].sel(replicate=1)).all()
     draws_file.write(tree, tmp_path / "one.nc")
-    draws_file.write(tree_of([None]), tmp_path / "none.nc")
+    nothing = tree_of([None])
+    assert nothing["posterior"].sizes["chain"] == 0
+    assert nothing["posterior"].sizes["draw"] == 0
+    draws_file.write(nothing, tmp_path / "none.nc")
 
 
 def test_the_file_has_the_truth_and_the_cells(tmp_path):

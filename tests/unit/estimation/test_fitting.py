@@ -235,11 +235,13 @@ def test_point_estimates_get_normal_intervals():
         assert np.stack([lower, upper]) == pytest.approx(np.stack(ends), nan_ok=True)
     assert fit.gradients is None
     assert fit.max_rhat is None
+    assert fit.draws is None
 
 
 def test_estimates_of_the_wrong_length_are_a_failed_fit():
     fit = fit_of(Point(np.zeros(SIZE - 2), np.zeros(SIZE), converged=True))
     assert f"shape ({SIZE - 2},) where ({SIZE},) is needed" in fit.error
+    assert fit.draws is None
 
 
 def test_an_incomplete_estimator_is_explained(monkeypatch):

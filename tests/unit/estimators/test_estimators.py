@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from summands.data.design import Design
 from summands.estimation import fitting, tables
 from summands.estimators import homoscedastic, least_squares, maximum_likelihood, nutpie
 from summands.model import estimands, information
-from summands.model.cells import collapse
+from summands.model.cells import Cells, collapse
 from summands.model.data_set import DataSet
 from summands.model.levels import Levels
 from summands.model.rows import Rows
@@ -157,7 +158,9 @@ def test_a_likelihood_without_a_maximum_is_refused():
         np.array([0.0, 1.0, 2.0, 5.0]),
         (np.zeros(4, dtype=int), np.array([0, 0, 0, 1])),
     )
-    with pytest.raises(ValueError, match=r"no maximum: .* only row of 0/0 \+ 1/1"):
+    with pytest.raises(
+        ValueError, match=r"no maximum: .* only row of 0/0 \+ 1/1 .* more rows would"
+    ):
         point_of(maximum_likelihood, Design(levels, 4), collapse(rows))
 
 
@@ -172,6 +175,7 @@ def test_contributors_without_noise_are_the_reason_that_is_given():
     truth = generator.draw_truth(design, 0, 0)
     cells = collapse(generator.draw_rows(design, truth, 0, 0))
     reason = rf"the {cells.n[0]} rows, which are equal, of 0/0 \+ 1/0 goes to zero"
+    reason += "; a sigma above 0 of one of them"
     with pytest.raises(ValueError, match=reason):
         point_of(maximum_likelihood, design, cells)
 
@@ -583,3 +587,29 @@ def test_contributors_renamed_rename_the_estimates(module):
     shuffled = np.concatenate([[0], 1 + place, 6 + place, 11 + place, [16]])
     equal(other.estimate[1:], point.estimate[shuffled][1:], rel=1e-5)
     equal(other.sd[1:], point.sd[shuffled][1:], rel=1e-4)
+
+
+def test_steps_of_scoring_that_overshoot_are_halved():
+    """Whole steps go round in circles on these rows, which few others make them do."""
+    *_, cells = [part for part in data_set([2, 3], 40, 12) if isinstance(part, Cells)]
+    options = {
+        name: rule["default"] for name, rule in maximum_likelihood.OPTIONS.items()
+    }
+    assert maximum_likelihood.estimate(cells, None, options, 0, print).converged
+
+
+@pytest.mark.parametrize(
+    ("at", "slope", "over"),
+    [
+        (0.0, 0.0, True),
+        (-1.0, 1e-3, False),
+        (1.0, -1e-3, False),
+        (homoscedastic.LEAST, 1e-3, True),
+        (homoscedastic.LEAST, -1e-3, False),
+        (homoscedastic.MOST, -1e-3, True),
+        (homoscedastic.MOST, 1e-3, False),
+    ],
+)
+def test_a_search_is_over_where_the_only_way_down_is_out_of_bounds(at, slope, over):
+    found = SimpleNamespace(x=np.array([at, 0.0]), jac=np.array([slope, 0.0]))
+    assert homoscedastic._stationary(found) == over

@@ -82,6 +82,15 @@ def test_gaps_are_named():
     assert not identified[names.where("mu")][1:].any()
 
 
+@pytest.mark.parametrize("size", [7, 8, 9, 12])
+def test_eight_contributors_are_named_and_the_others_counted(size):
+    levels = Levels.of([1, size + 1])
+    text = information.unidentified_means(cells_of(levels, [[0, size]]))
+    named = ", ".join(f"1/{k}" for k in range(min(size, 8)))
+    others = f" and {size - 8} more" if size > 8 else ""
+    assert text == f"no rows of {named}{others}"
+
+
 def information_by_rows(cells: Cells, variance: np.ndarray) -> np.ndarray:
     """Fisher information by simulation: the covariance of the scores of rows."""
     rng = np.random.default_rng(0)
@@ -229,6 +238,15 @@ def test_a_bound_beyond_the_digits_of_floats_is_not_given():
         assert found.shape == (3 * 101 + 2,)
         known = found[~np.isnan(found)]
         assert np.isfinite(known).all()
+
+
+def test_there_is_no_bound_where_a_cell_has_no_variance():
+    levels = Levels.of([2, 2])
+    cells = cells_of(levels, crossed(levels))
+    some = information.standard_errors(cells, np.array([0.0, 1.0, 1.0, 1.0]))
+    assert np.isfinite(some).any()
+    for variance in ([0.0, 1.0, 0.0, 1.0], [0.0] * 4):
+        assert np.isnan(information.standard_errors(cells, np.array(variance))).all()
 
 
 def test_two_groups_are_the_textbook_ones():

@@ -158,6 +158,18 @@ def test_every_block_is_its_linear_form(levels, seed):
     assert linear == pytest.approx(values, abs=1e-9)
 
 
+def test_positive_are_the_quantities_that_are_so_whatever_the_coefficients():
+    levels = Levels.of([2, 3])
+    rng = np.random.default_rng(0)
+    mu = levels.centre(rng.normal(size=(50, 5)))
+    values = estimands.evaluate(
+        levels, rng.normal(size=50), mu, rng.lognormal(size=(50, 5))
+    )
+    for block in estimands.BLOCKS:
+        mine = values[:, estimands.index(levels).where(block.name)]
+        assert block.positive == bool((mine > 0).all())
+
+
 def test_a_new_quantity_is_a_new_block_and_nothing_else(monkeypatch):
     """It reaches index, units, priors, bounds, fits and tables from the one list."""
     block = estimands.Block(
@@ -201,6 +213,14 @@ def test_a_new_quantity_is_a_new_block_and_nothing_else(monkeypatch):
         )
         assert 0.3 * bound[-1] < row["sd"] < 3 * bound[-1]
     assert fits[1].rhat[-1] < 1.01
+
+
+@pytest.mark.parametrize("sizes", [[1], [3], [1, 2], [2, 3, 4]])
+def test_a_zero_sum_takes_one_free_mean_from_each_level(sizes):
+    levels = Levels.of(sizes)
+    k = levels.contributors
+    means = np.linalg.matrix_rank(levels.centre(np.eye(k)))
+    assert levels.parameters == 1 + means + k
 
 
 def test_levels_and_contributors_are_called_by_number_unless_they_are_named():

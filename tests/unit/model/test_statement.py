@@ -105,3 +105,24 @@ def test_information_scale_is_positive_without_rows_or_residuals():
     scale = statement.information_scale(collapse(rows))
     assert (scale > 0).all()
     assert np.isfinite(scale).all()
+
+
+def test_rows_without_residuals_count_as_having_a_thousandth_of_the_spread():
+    """Of their own they would have none, and the scale would be zero."""
+    levels = Levels.of([2])
+    values = np.array([1.0, 1.0, 5.0, 9.0])
+    cells = collapse(Rows(levels, values, (np.array([0, 0, 1, 1]),)))
+    exact, other = statement.information_scale(cells)
+    assert other == pytest.approx(4.0)
+    assert exact == pytest.approx(1e-6 * 2.0)
+
+
+def test_a_contributor_without_rows_counts_as_having_one_of_the_usual_variance():
+    levels = Levels.of([3])
+    values = np.array([1.0, 3.0, 2.0, 7.0])
+    picked = (np.array([0, 0, 0, 1]),)
+    few, one, none = statement.information_scale(collapse(Rows(levels, values, picked)))
+    # Squared residuals 1, 1, 0 and 0: half a unit a row. One row has none of its own.
+    assert few == pytest.approx(2 / 3 * np.sqrt(2 / 3))
+    assert none == pytest.approx(0.5 * np.sqrt(2))
+    assert one == pytest.approx(1e-6 * none)

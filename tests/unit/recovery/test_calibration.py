@@ -134,6 +134,30 @@ def test_the_band_holds_what_the_test_lets_pass(count):
     assert points[0] == 0.01
 
 
+@pytest.mark.parametrize("count", [60, 200])
+def test_a_path_along_the_band_passes_and_one_step_beyond_fails(count):
+    """At every point, also at those whose tail is the critical one."""
+    level = 0.05
+    points, lower, upper = calibration.band(count, 99, level)
+    low, high = np.rint(count * lower), np.rint(count * upper)
+    middle = np.rint(count * points)
+    for place in range(99):
+        for end, beyond in ((low[place], -1), (high[place], 1)):
+            for step in (0, beyond):
+                if not 0 <= end + step <= count:
+                    continue
+                # Cumulative numbers of ranks, through this end and as usual elsewhere.
+                path = middle.copy()
+                path[:place] = np.minimum(path[:place], end + step)
+                path[place:] = np.maximum(path[place:], end + step)
+                path[place] = end + step
+                ranks = np.repeat(
+                    np.arange(100), np.diff([0, *path, count]).astype(int)
+                )
+                passes = calibration.uniformity(ranks, 99) > level
+                assert passes == (step == 0)
+
+
 def test_a_verdict_needs_drawn_truths_and_draws():
     design = Design(Levels.of([1, 2]), 50, intercept_sd=5.0)
     fixed = dataclasses.replace(design, truth="fixed")

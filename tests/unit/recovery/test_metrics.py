@@ -270,6 +270,37 @@ def test_the_error_of_bias_eliminated_coverage_knows_that_the_mean_moves():
     assert np.sqrt(share * (1 - share) / 100) > 1.1 * error
 
 
+def test_the_share_without_a_replicate_moves_with_the_mean_and_its_own_interval():
+    """Lower ends spread evenly over [-1, 1]: half the share to a unit of the mean."""
+    rng = np.random.default_rng(0)
+    n = 4001
+    estimate = rng.normal(0, 0.4, (n, 1))
+    made = taken(
+        sample(n, 1, 0),
+        estimate=estimate,
+        lower_95=rng.permutation(np.linspace(-1, 1, n))[:, None],
+        upper_95=np.full((n, 1), 5.0),
+    )
+    shares = metrics.bias_eliminated_coverage_95(made)
+    held = made.lower_95 <= estimate.mean()
+    own = held - held.mean()
+    moved = own + 0.5 * (estimate - estimate.mean())
+    assert (shares.share - shares.left_out) * (n - 1) == pytest.approx(moved, abs=0.02)
+
+
+def test_of_two_replicates_the_share_without_one_is_that_of_the_other():
+    """Where no interval ends near the mean, which then moves nothing."""
+    made = taken(
+        sample(2, 1, 0),
+        estimate=np.array([[1.0], [1.2]]),
+        lower_95=np.array([[-9.0], [8.0]]),
+        upper_95=np.array([[9.0], [9.0]]),
+    )
+    shares = metrics.bias_eliminated_coverage_95(made)
+    assert shares.share == 0.5
+    assert shares.left_out[:, 0].tolist() == [0.0, 1.0]
+
+
 @pytest.mark.parametrize("metric", [metrics.relative_precision, metrics.rmse_ratio])
 def test_estimators_are_compared_in_pairs(metric):
     """By definition, and with the error of repeated paired studies."""
@@ -425,6 +456,14 @@ def test_one_replicate_has_no_monte_carlo_error():
     found, mcse = value(metrics.rmse, sample(1, 2, 0))
     assert np.isfinite(found)
     assert np.isnan(mcse)
+
+
+def test_nothing_is_relative_to_a_spread_of_zero():
+    made = taken(sample(20, 1, 0), truth=np.zeros((20, 1)))
+    still = taken(made, estimate=np.full((20, 1), 0.25))
+    assert np.isnan(value(metrics.model_se_relative_error, still)[0])
+    assert np.isnan(value(metrics.relative_precision, still, made)[0])
+    assert value(metrics.relative_precision, made, still)[0] == -1.0
 
 
 def test_a_spread_over_replicates_needs_ten_of_them():
