@@ -1,16 +1,18 @@
 .DEFAULT_GOAL := help
 .PHONY: help env env-test cores study verify report check test lint bench bench-scale \
-    lock docs clean
+    lock mutants docs clean
 
 CORES ?= all
 STUDY ?= config/config.yaml
+COUNT ?= 150
+SEED ?= 1
 # The shell reads them as variables: a file's name may have spaces and quotes.
-export CORES STUDY
+export CORES STUDY COUNT SEED
 snakemake = .venv/bin/python -m snakemake --cores "$$CORES" --configfile "$$STUDY"
 # Checks a study file and prints the study's name.
 check = PYTHONPATH=scripts .venv/bin/python -m summands.study "$$STUDY"
 
-options = CORES STUDY
+options = CORES STUDY COUNT SEED
 given = $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 unknown = $(filter-out $(options),$(given))
 ifneq ($(unknown),)
@@ -21,6 +23,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
 	    awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
 	@echo "Options: STUDY=file.yaml (default config/config.yaml), CORES=2 (default all)"
+	@echo "Options of mutants: COUNT=40 (default 150), SEED=7 (default 1)"
 
 env: ## set up the Python environment in .venv
 	@envs/create.sh run
@@ -61,6 +64,9 @@ check: lint ## lint, types and the quick tests: two minutes
 
 test: lint ## run all checks and tests (takes some 12 minutes)
 	$(pytest)
+
+mutants: env-test ## break the library at COUNT random places: do the tests notice?
+	.venv/bin/python -m tests.mutants --count "$$COUNT" --seed "$$SEED"
 
 bench: ## compare with other samplers; writes results/bench/ (takes some 20 minutes)
 	@envs/create.sh bench
