@@ -428,6 +428,26 @@ def test_attempts_follow_the_rule_and_are_recorded():
     assert kinds == ["floors", "floors", "warped"]
 
 
+@pytest.mark.parametrize("target", [0.8, 0.98])
+def test_each_attempt_is_what_the_option_says(monkeypatch, target):
+    problem, cells = data_set([1, 2], 40)
+    sample, asked = nutpie._sample_compiled, []
+
+    def watched(cells, problem, settings, kind):
+        asked.append([settings[n] for n in ("tune", "draws", "target_accept")] + [kind])
+        return sample(cells, problem, settings, kind)
+
+    monkeypatch.setattr(nutpie, "_sample_compiled", watched)
+    options = options_of(draws=10, tune=50, escalations=2, target_accept=target)
+    draws = nutpie.estimate(cells, problem, options, 5, str)
+    assert asked == [
+        [50, 10, target, None],
+        [100, 10, max(target, 0.97), None],
+        [200, 40, 0.99, "warped"],
+    ]
+    assert draws.intercept.shape == (options["chains"], 10)
+
+
 def test_nutpie_is_what_the_bridge_expects():
     """The bridge builds nutpie's internal objects: say which of them has changed."""
     from nutpie import _lib

@@ -443,6 +443,19 @@ def test_errors_of_variances_are_not_those_of_one_replicate():
     assert np.median(shares[metrics.rmse_over_total]) < 1.3 * metrics.LARGEST_SHARE
 
 
+def test_a_ratio_of_spreads_tells_the_larger_share_of_its_two_sums():
+    """One replicate may carry the errors, or the standard errors they are held to."""
+    made = taken(sample(40, 1, 0), truth=np.zeros((40, 1)), sd=np.ones((40, 1)))
+    far = made.estimate.copy()
+    far[7] = 1e3
+    wide = made.sd.copy()
+    wide[3] = 1e2
+    metric = metrics.model_se_relative_error
+    for carried in ({"estimate": far}, {"sd": wide}):
+        assert measured(metric, taken(made, **carried)).largest_share > 0.9
+    assert measured(metric, made).largest_share < 0.5
+
+
 def test_squared_error_splits_into_bias_and_spread():
     made = sample(400, 1, 3)
     n = len(made.truth)
