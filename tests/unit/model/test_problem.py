@@ -5,6 +5,7 @@ import pytest
 
 from summands.model.levels import Levels
 from summands.model.problem import Problem
+from summands.model.units import Units
 
 
 def test_the_prior_of_a_variance_is_that_of_a_standard_deviation_squared():
@@ -18,3 +19,12 @@ def test_the_prior_of_a_variance_is_that_of_a_standard_deviation_squared():
     )
     assert problem.mu_precision * problem.mu_sd**2 == pytest.approx(1)
     assert problem.intercept_precision * problem.intercept_sd**2 == pytest.approx(1)
+
+
+def test_priors_that_nobody_states_follow_the_units_of_the_data():
+    levels = Levels.of([1, 2])
+    standard = Problem.following(levels)
+    assert (standard.mu_sd, standard.intercept_sd, standard.intercept_mean) == (1, 5, 0)
+    assert standard.log_sigma_mean == pytest.approx(-np.log(3) / 2)
+    units = Units(7.0, 2.0)
+    assert Problem.following(levels, units).in_units(units) == standard

@@ -471,6 +471,13 @@ def test_one_replicate_has_no_monte_carlo_error():
     assert np.isnan(mcse)
 
 
+def test_two_replicates_tell_an_error():
+    """The standard error of a mean of two numbers: half their distance."""
+    made = taken(sample(2, 1, 0), truth=np.zeros((2, 1)))
+    found, mcse = value(metrics.bias, taken(made, estimate=np.array([[1.0], [4.0]])))
+    assert (found, mcse) == pytest.approx((2.5, 1.5))
+
+
 def test_nothing_is_relative_to_a_spread_of_zero():
     made = taken(sample(20, 1, 0), truth=np.zeros((20, 1)))
     still = taken(made, estimate=np.full((20, 1), 0.25))
