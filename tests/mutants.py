@@ -400,7 +400,9 @@ def main() -> int:
     for package, outcomes in sorted(counts.items()):
         print(f"{package}: {dict(outcomes)}")
     killed = sum(outcomes["killed"] for outcomes in counts.values()) / len(drawn)
-    print(f"mutants: the tests killed {killed:.0%} of {len(drawn)}; survived:")
+    print(f"mutants: the tests killed {killed:.0%} of {len(drawn)}")
+    if missed:
+        print(f"Mend these with a test, or list them in tests/{ACCEPTED.name}:")
     for mutant in missed:
         # TOML's basic strings are JSON's.
         print("\n[[mutant]]")
