@@ -56,8 +56,9 @@ lint: env-test ## format, lint and type checks
 
 # Two files of tests at once, in the order of tests/conftest.py. What tests of several
 # files share is made once for both processes.
-pytest = .venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
-    --durations 10
+# Two processes on two cores leave none for BLAS's own threads, which would wait for them.
+pytest = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 \
+    --dist loadfile --no-loadscope-reorder --durations 10
 
 check: lint ## lint, types and the quick tests: two minutes
 	$(pytest) tests/unit -m "not slow"
