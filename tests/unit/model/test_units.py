@@ -268,3 +268,14 @@ def test_values_that_do_not_vary_have_the_scale_of_the_data():
         for data in (rows, collapse(rows)):
             assert Units.of(data).scale == 1.0
             assert Units.of(data).origin == pytest.approx(value)
+
+
+def test_without_units_values_are_what_they_are():
+    rows, _ = data_of(given_design([1, 3], 200))
+    for data in (rows, collapse(rows)):
+        same = Units().standard(data)
+        for name in ("value",) if data is rows else ("mean", "sum_of_squares"):
+            assert (getattr(same, name) == getattr(data, name)).all()
+    origin, scale = estimands.in_units(rows.levels, Units())
+    assert not origin.any()
+    assert (scale == 1.0).all()
