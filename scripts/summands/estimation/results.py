@@ -21,6 +21,55 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Scales:
+    """Draws of the scales of each level, where these are estimated.
+
+    Parameters
+    ----------
+    mu_sd : ndarray, shape (chains, draws, J)
+        Scale of the population that the means of a level come from. For a level of one
+        contributor, which has no means to learn it from, 0.
+    log_sigma_mean, log_sigma_sd : ndarray, shape (chains, draws, J), or None
+        Centre and spread of log sigma within a level. None where all rows have one
+        noise.
+    """
+
+    mu_sd: NDArray[np.float64]
+    log_sigma_mean: NDArray[np.float64] | None = None
+    log_sigma_sd: NDArray[np.float64] | None = None
+
+    def times(self, scale: float) -> Scales:
+        """Express them for values that are multiplied by a scale."""
+        centre = self.log_sigma_mean
+        return Scales(
+            scale * self.mu_sd,
+            None if centre is None else centre + np.log(scale),
+            self.log_sigma_sd,
+        )
+
+
+@dataclass(frozen=True)
+class Components:
+    """Standard deviations of the levels and of the noise, without draws.
+
+    Parameters
+    ----------
+    sd, lower_95, upper_95 : ndarray, shape (J + 1,)
+        Of each level, the scale of the population that its means come from (0 for a
+        level of one contributor); last that of the noise, whose square is the mean over
+        rows of their variance. NaN where there is no interval.
+    """
+
+    sd: NDArray[np.float64]
+    lower_95: NDArray[np.float64]
+    upper_95: NDArray[np.float64]
+
+    def times(self, scale: float) -> Components:
+        """Express them for values that are multiplied by a scale."""
+        return Components(scale * self.sd, scale * self.lower_95, scale * self.upper_95)
+
+
+@dataclass(frozen=True)
 class Draws:
     """Draws of the coefficients from their posterior.
 
@@ -43,6 +92,8 @@ class Draws:
         Type in which the draws are stored.
     keep_predictive : bool, optional
         Whether what they predict for each cell is stored with them.
+    scales : Scales, optional
+        Draws of the levels' scales, where these were estimated.
     """
 
     intercept: NDArray[np.float64]
@@ -55,6 +106,7 @@ class Draws:
     attempts: int
     kept_as: str = "float64"
     keep_predictive: bool = False
+    scales: Scales | None = None
 
     def values(self, levels: Levels) -> NDArray[np.float64]:
         """Draws of every quantity of `model.estimands`, shape (chains, draws, P)."""
@@ -74,12 +126,15 @@ class Point:
         Whether the estimator's own criterion was met.
     remark : str, optional
         What else is to be known of the fit.
+    components : Components, optional
+        Where the estimator has them.
     """
 
     estimate: NDArray[np.float64]
     sd: NDArray[np.float64]
     converged: bool
     remark: str | None = None
+    components: Components | None = None
 
 
 @dataclass(frozen=True)
@@ -162,7 +217,16 @@ class Fit:
             intercept=units.scale * draws.intercept + units.origin,
             mu=units.scale * draws.mu,
             sigma=units.scale * draws.sigma,
+            scales=draws.scales and draws.scales.times(units.scale),
         )
+
+    @property
+    def components(self) -> Components | None:
+        """Components of an estimator without draws, in the units of the data."""
+        if self.standard is None or not isinstance(self.standard.result, Point):
+            return None
+        found = self.standard.result.components
+        return found and found.times(self.standard.units.scale)
 
     @property
     def max_rhat(self) -> float | None:

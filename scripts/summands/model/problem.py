@@ -5,11 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from summands.model.distributions import HalfNormal, LogNormal, Normal, ScalePriors
 from summands.model.levels import Levels
 from summands.model.units import Units
 
 # What the priors are made of.
 PRIORS = ("mu_sd", "log_sigma_mean", "log_sigma_sd", "intercept_sd", "intercept_mean")
+
+# Where the spread of log sigma within a level is estimated: nobody asks for noises
+# that differ by less than a tenth, and none differ by powers of ten.
+SPREAD = LogNormal(math.log(0.5), 0.6)
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,9 @@ class Problem:
         Parameters of the log-normal prior of sigma.
     intercept_sd, intercept_mean : float, optional
         Scale and location of the normal prior of the intercept.
+    scales : ScalePriors, optional
+        Priors of the scales, for an estimator that estimates them level by level
+        instead of knowing `mu_sd`, `log_sigma_mean` and `log_sigma_sd`.
     """
 
     levels: Levels
@@ -33,6 +41,7 @@ class Problem:
     log_sigma_sd: float
     intercept_sd: float = 5.0
     intercept_mean: float = 0.0
+    scales: ScalePriors | None = None
 
     @property
     def intercept_precision(self) -> float:
@@ -68,7 +77,9 @@ class Problem:
         With the mean m and the standard deviation S of all values, and J levels, they
         are Normal(m, 5 S) for the intercept, the scale S for mu, and for log sigma
         Normal(log(S / sqrt(J + 1)), 1), as if the means and each level had equal
-        shares of the total variance.
+        shares of the total variance. Where scales are estimated, that of mu is
+        HalfNormal(S), the mean of log sigma Normal(log(S / sqrt(J + 1)), 1) and its
+        spread `SPREAD`.
 
         Parameters
         ----------
@@ -77,13 +88,15 @@ class Problem:
             Those of the data; without them m is 0 and S is 1.
         """
         units = units or Units()
+        share = math.log(units.scale / math.sqrt(levels.count + 1))
         return cls(
             levels,
             mu_sd=units.scale,
-            log_sigma_mean=math.log(units.scale / math.sqrt(levels.count + 1)),
+            log_sigma_mean=share,
             log_sigma_sd=1.0,
             intercept_sd=5.0 * units.scale,
             intercept_mean=units.origin,
+            scales=ScalePriors(HalfNormal(units.scale), Normal(share, 1.0), SPREAD),
         )
 
     def in_units(self, units: Units) -> Problem:
@@ -94,4 +107,5 @@ class Problem:
             log_sigma_mean=self.log_sigma_mean - math.log(units.scale),
             intercept_sd=self.intercept_sd / units.scale,
             intercept_mean=(self.intercept_mean - units.origin) / units.scale,
+            scales=self.scales and self.scales.in_scale(units.scale),
         )
