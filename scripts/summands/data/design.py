@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
@@ -94,7 +94,7 @@ class Design:
             ]
         return content
 
-    def stated(self, instead: Mapping[str, float] = MappingProxyType({})) -> Stated:
+    def stated(self, instead: Mapping[str, Any] = MappingProxyType({})) -> Stated:
         """Give the priors that are stated, by name; others follow the data.
 
         An intercept that is always 0 has a weak prior none the less.
@@ -113,7 +113,7 @@ class Design:
     def problem(
         self,
         units: Units | None = None,
-        instead: Mapping[str, float] = MappingProxyType({}),
+        instead: Mapping[str, Any] = MappingProxyType({}),
     ) -> Problem:
         """Levels, with the priors that are stated or that follow the data.
 
@@ -124,7 +124,7 @@ class Design:
         instead : mapping of str to float, optional
             See `stated`.
         """
-        return replace(Problem.following(self.levels, units), **self.stated(instead))
+        return Problem.following(self.levels, units).told(self.stated(instead))
 
     @classmethod
     def from_content(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from summands.estimation.results import Draws
+from summands.estimation.results import Draws, Scales
 from summands.files import storage
 from summands.model import estimands
 from summands.model.cells import Cells
@@ -28,7 +29,7 @@ def to_datatree(
     replicates: Sequence[int],
     draws: Sequence[Draws | None],
     attributes: Mapping[str, str],
-    truth: NDArray[np.float64],
+    truth: NDArray[np.float64] | None,
     data: Sequence[Cells],
     generators: Sequence[np.random.Generator],
 ) -> xr.DataTree:
@@ -42,8 +43,8 @@ def to_datatree(
         None for a fit that failed; it is NaN in the file.
     attributes : mapping of str to str
         Kept with the file.
-    truth : ndarray, shape (R, P)
-        In the order of `summands.model.estimands.index`.
+    truth : ndarray, shape (R, P), or None
+        In the order of `summands.model.estimands.index`; None where nobody knows it.
     data : sequence of Cells, length R
     generators : sequence of numpy.random.Generator, length R
         Draw what is predicted, where draws ask for it.
@@ -51,9 +52,10 @@ def to_datatree(
     Returns
     -------
     xarray.DataTree
-        Groups ``posterior`` (intercept, mu, sigma) and ``sample_stats``, with the
-        dimensions replicate, chain, draw and contributor. Contributors are called
-        "level/label"; ``constant_data`` has names and numbers of both, and the truth.
+        Groups ``posterior`` (intercept, mu, sigma; where they are estimated, mu_sd,
+        log_sigma_mean and log_sigma_sd of each level) and ``sample_stats``, with the
+        dimensions replicate, chain, draw, contributor and level. Contributors are
+        called "level/label"; ``constant_data`` has names and numbers of both, and the truth.
         mu of a contributor alone in its level is 0 by definition: NaN in the
         posterior, as it has no error that could be diagnosed. ``observed_data`` has the
         mean of each cell's rows, with n, sum_of_squares and the contributor of each
@@ -88,14 +90,20 @@ def to_datatree(
     k = (levels.contributors,)
     mu = variable("mu", k)
     mu[..., np.asarray(levels.sizes)[levels.level] == 1] = np.nan
+    variables = {
+        "intercept": (iteration, variable("intercept", ())),
+        "mu": ((*iteration, "contributor"), mu),
+        "sigma": ((*iteration, "contributor"), variable("sigma", k)),
+    }
+    level = {}
+    for name in _scales_of(done):
+        level = {"level": list(levels.names)}
+        found = [None if d is None else getattr(d.scales, name) for d in draws]
+        variables[name] = ((*iteration, "level"), stack(found, (levels.count,)))
     groups = {
         "posterior": xr.Dataset(
-            {
-                "intercept": (iteration, variable("intercept", ())),
-                "mu": ((*iteration, "contributor"), mu),
-                "sigma": ((*iteration, "contributor"), variable("sigma", k)),
-            },
-            coords=coordinates | contributor,
+            variables,
+            coords=coordinates | contributor | level,
             attrs=dict(attributes),
         ).astype(kind)
     }
@@ -129,21 +137,31 @@ def to_datatree(
                 coords=coordinates | cell,
                 attrs=dict(attributes),
             )
-    names = estimands.index(levels)
-    of_truth = ("replicate", "contributor")
-    groups["constant_data"] = xr.Dataset(
-        {
-            "level": ("contributor", levels.level),
-            "contributor_in_level": ("contributor", levels.contributor),
-            "level_name": ("contributor", levels.level_name),
-            "label": ("contributor", levels.label),
+    constant: dict[str, Any] = {
+        "level": ("contributor", levels.level),
+        "contributor_in_level": ("contributor", levels.contributor),
+        "level_name": ("contributor", levels.level_name),
+        "label": ("contributor", levels.label),
+    }
+    if truth is not None:
+        names = estimands.index(levels)
+        of_truth = ("replicate", "contributor")
+        constant |= {
             "true_intercept": ("replicate", truth[:, 0]),
             "true_mu": (of_truth, truth[:, names.where("mu")]),
             "true_sigma": (of_truth, truth[:, names.where("sigma")]),
-        },
-        coords={"replicate": list(replicates)} | contributor,
+        }
+    groups["constant_data"] = xr.Dataset(
+        constant, coords={"replicate": list(replicates)} | contributor
     )
     return xr.DataTree.from_dict(groups)
+
+
+def _scales_of(done: Sequence[Draws]) -> list[str]:
+    """Names of the scales that draws have."""
+    found = done[0].scales if done else None
+    names = [] if found is None else [field.name for field in fields(found)]
+    return [name for name in names if getattr(found, name) is not None]
 
 
 def _observed(
@@ -227,6 +245,37 @@ def together(trees: Mapping[str, xr.DataTree]) -> xr.DataTree:
         [name for name in groups["observed_data"].data_vars if name != "mean"]
     )
     return xr.DataTree.from_dict(groups)
+
+
+def read(path: str | Path) -> Draws:
+    """Read the draws of a file of one data set.
+
+    Parameters
+    ----------
+    path : str or Path
+        What `write` wrote of one design and one replicate.
+
+    Returns
+    -------
+    Draws
+        Without diagnostics.
+    """
+    with storage.reading(path), xr.open_datatree(path, engine="h5netcdf") as tree:
+        posterior = tree["posterior"].to_dataset().isel(replicate=0).load()
+        statistics = tree["sample_stats"].to_dataset().isel(replicate=0).load()
+    found = {str(name): v.to_numpy() for name, v in posterior.data_vars.items()}
+    scales = {f.name: found[f.name] for f in fields(Scales) if f.name in found}
+    return Draws(
+        found["intercept"],
+        np.nan_to_num(found["mu"]),
+        found["sigma"],
+        statistics={str(n): v.to_numpy() for n, v in statistics.data_vars.items()},
+        diagnostics=None,
+        gradients=0,
+        parametrisation="",
+        attempts=0,
+        scales=Scales(**scales) if scales else None,
+    )
 
 
 def write(tree: xr.DataTree, path: str | Path) -> None:

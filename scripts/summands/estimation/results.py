@@ -80,7 +80,8 @@ class Draws:
     statistics : mapping of str to ndarray, each of shape (chains, draws)
         Sampler statistics of the kept draws. Energies and log densities are those of
         the data in standard units.
-    diagnostics : Diagnostics
+    diagnostics : Diagnostics or None
+        None where draws are read from a file.
     gradients : int
         Gradient evaluations, those of tuning and of given-up attempts included.
     parametrisation : str
@@ -100,7 +101,7 @@ class Draws:
     mu: NDArray[np.float64]
     sigma: NDArray[np.float64]
     statistics: Mapping[str, NDArray[Any]]
-    diagnostics: Diagnostics
+    diagnostics: Diagnostics | None
     gradients: int
     parametrisation: str
     attempts: int

@@ -12,6 +12,9 @@ A module of this package is an estimator. It defines
     True where it uses the problem's priors: then data that contradict those that are
     stated are told. An option ``priors`` (`PRIORS_OPTION`) lets a study state others
     than the design's; they are the problem's when the estimator is called.
+``OBSERVED`` (optional)
+    Changes to ``OPTIONS`` where the data are an observed table, whose scales nobody
+    knows: JSON schemas by name.
 ``prepare(problem, options)``
     Imports and compiles what the fits of a batch share, so that the time it takes is
     not counted as theirs.
@@ -37,6 +40,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
+from summands.model import distributions
+from summands.model.distributions import Distribution
 from summands.model.problem import PRIORS
 
 
@@ -77,9 +82,20 @@ class Entry:
         return load(self.method)
 
     @property
-    def priors(self) -> Mapping[str, float]:
-        """Priors that it is told instead of the design's."""
-        return self.options.get("priors", {})
+    def priors(self) -> Mapping[str, float | Distribution]:
+        """Priors that it is told instead of the design's, or of those of the data."""
+        return {
+            name: distributions.read(name, prior)
+            for name, prior in self.options.get("priors", {}).items()
+        }
+
+
+def _prior(name: str) -> dict[str, Any]:
+    """JSON schema of a prior: a number, or the distribution of an estimated scale."""
+    number = {"type": "number"} | ({"exclusiveMinimum": 0} if "_sd" in name else {})
+    if name not in distributions.OF_SCALES:
+        return number
+    return number | distributions.schema(name) | {"type": ["number", "object"]}
 
 
 PRIORS_OPTION = {
@@ -87,14 +103,14 @@ PRIORS_OPTION = {
     "additionalProperties": False,
     "default": {},
     "description": (
-        "Priors to use instead of those of the designs, in the units of the data: "
-        "`mu_sd`, `log_sigma_mean`, `log_sigma_sd`, `intercept_mean`, `intercept_sd`. "
-        "What a wrong prior costs is seen beside an entry without this option."
+        "Priors to use instead of those of the designs or of the data, in the units of "
+        "the data: `mu_sd`, `log_sigma_mean`, `log_sigma_sd`, `intercept_mean`, "
+        "`intercept_sd`. What a wrong prior costs is seen beside an entry without this "
+        "option. Where scales are estimated they have distributions: "
+        "`mu_sd: {half_normal: 1.0}`, `log_sigma_mean: {normal: [0.0, 1.0]}`, "
+        "`log_sigma_sd: {log_normal: [-0.7, 0.6]}`."
     ),
-    "properties": {
-        name: {"type": "number"} | ({"exclusiveMinimum": 0} if "_sd" in name else {})
-        for name in PRIORS
-    },
+    "properties": {name: _prior(name) for name in PRIORS},
 }
 
 
@@ -121,7 +137,9 @@ def load(name: str) -> Estimator:
     return cast(Estimator, module)
 
 
-def options_schema(method: str, of_its_name: bool = True) -> dict[str, Any]:
+def options_schema(
+    method: str, of_its_name: bool = True, observed: bool = False
+) -> dict[str, Any]:
     """JSON schema of a study's entry with this method; null means all defaults.
 
     Parameters
@@ -130,9 +148,13 @@ def options_schema(method: str, of_its_name: bool = True) -> dict[str, Any]:
         Any text; where no method has this name, only ``method`` is checked.
     of_its_name : bool, optional
         Whether the entry is called as its method, which it need not name then.
+    observed : bool, optional
+        Whether the study takes an observed table apart.
     """
     known = [method] if of_its_name else names()
-    options = load(method).OPTIONS if method in names() else {}
+    options = dict(load(method).OPTIONS) if method in names() else {}
+    if observed and options:
+        options |= getattr(load(method), "OBSERVED", {})
     return {
         "type": ["object", "null"],
         "additionalProperties": method not in names(),

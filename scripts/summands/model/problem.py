@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
-from summands.model.distributions import HalfNormal, LogNormal, Normal, ScalePriors
+from summands.model.distributions import (
+    Distribution,
+    HalfNormal,
+    LogNormal,
+    Normal,
+    ScalePriors,
+)
 from summands.model.levels import Levels
 from summands.model.units import Units
 
@@ -98,6 +106,15 @@ class Problem:
             intercept_mean=units.origin,
             scales=ScalePriors(HalfNormal(units.scale), Normal(share, 1.0), SPREAD),
         )
+
+    def told(self, priors: Mapping[str, float | Distribution]) -> Problem:
+        """Take other priors, by name: numbers, or distributions of estimated scales."""
+        numbers: dict[str, Any] = {}
+        of_scales: dict[str, Any] = {}
+        for name, prior in priors.items():
+            (numbers if isinstance(prior, int | float) else of_scales)[name] = prior
+        scales = self.scales and replace(self.scales, **of_scales)
+        return replace(self, scales=scales, **numbers)
 
     def in_units(self, units: Units) -> Problem:
         """Express the priors in other units, whose origin and scale are in these."""

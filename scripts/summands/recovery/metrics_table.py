@@ -36,7 +36,7 @@ def recovery(
     name: str,
     design: Design,
     tables: Mapping[str, tuple[pa.Table, pa.Table]],
-    priors: Mapping[str, Mapping[str, float]] = MappingProxyType({}),
+    priors: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> pa.Table:
     """Compute all metrics of one design.
 
@@ -288,7 +288,7 @@ def _table(design: str, levels: Levels, rows: Sequence[Row]) -> pa.Table:
 
 
 def _samples(
-    design: Design, estimates: pa.Table, fits: pa.Table, priors: Mapping[str, float]
+    design: Design, estimates: pa.Table, fits: pa.Table, priors: Mapping[str, Any]
 ) -> Iterator[tuple[Quantity, Sample]]:
     """Cut the estimates of all replicates by parameter and level."""
     levels = design.levels
