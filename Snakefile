@@ -10,9 +10,19 @@ if workflow.modifier.is_main_snakefile() and not workflow.overwrite_configfiles:
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/simulate.smk"
-include: "workflow/rules/fit.smk"
-include: "workflow/rules/tabulate.smk"
+
+
+if STUDY.observed is None:
+
+    include: "workflow/rules/simulate.smk"
+    include: "workflow/rules/fit.smk"
+    include: "workflow/rules/tabulate.smk"
+
+else:
+
+    include: "workflow/rules/observed.smk"
+
+
 include: "workflow/rules/report.smk"
 include: "workflow/rules/manifest.smk"
 

@@ -14,8 +14,10 @@ include: "source.smk"
 from summands import estimators
 from summands.files import lock, provenance
 from summands.files.storage import whole
+from summands.files.words import TableError
 from summands.report import registry
-from summands.study import batch, costs, plan, sizing, study, validation
+from summands.data import observed
+from summands.study import answers, batch, costs, plan, sizing, study, validation
 
 
 def stop(_, frame):
@@ -64,7 +66,9 @@ STUDY_FILES = workflow.configfiles if MODULE is None else []
 
 try:
     STUDY = study.load(config, tuple(map(Path, STUDY_FILES)))
-except (study.StudyError, estimators.EstimatorError) as error:
+    if STUDY.observed is not None and workflow.is_main_process:
+        observed.check(STUDY.observed.source)
+except (study.StudyError, estimators.EstimatorError, TableError) as error:
     refuse(error)
 
 if MODULE is not None and workflow.is_main_process:
@@ -78,13 +82,19 @@ if MODULE is not None and workflow.is_main_process:
 RESULTS = batch.results(STUDY.name)
 PATHS = workflow.modifier.path_modifier
 FOLDER = PATHS.replace_prefix(f"{RESULTS}/").removesuffix("/")
-SIMULATED = f"{RESULTS}/simulated/{{designs}}/{{batch}}"
-FITTED = f"{RESULTS}/fitted/{{estimator}}/{{designs}}/{{batch}}"
+if STUDY.observed is None:
+    SIMULATED = f"{RESULTS}/simulated/{{designs}}/{{batch}}"
+    FITTED = f"{RESULTS}/fitted/{{estimator}}/{{designs}}/{{batch}}"
+else:
+    SIMULATED = f"{RESULTS}/observed"
+    FITTED = f"{RESULTS}/fitted/{{estimator}}"
 LOGS = f"{RESULTS}/logs"
 
 
 def check_costs():
     """Tell what the study takes before it is planned; refuse what has no room here."""
+    if STUDY.observed is not None:
+        return
     taken = costs.of(STUDY)
     logger.info(f"Study {STUDY.name} takes, in all: {taken}.")
     for line in costs.short_chains(STUDY):
@@ -140,9 +150,12 @@ SAMPLERS = [name for name, each in STUDY.estimators.items() if each.module.SAMPL
 KEEP_DRAWS = SAMPLERS if STUDY.keep_posteriors else []
 OTHERS = [name for name in STUDY.estimators if name not in KEEP_DRAWS]
 # Computed once: a study may have thousands of jobs.
-SIMULATE_CODE = provenance.digest("simulate.py")
+READS, FITS = (
+    ("simulate.py", "fit.py") if STUDY.observed is None else ("observe.py", "fit_table.py")
+)
+SIMULATE_CODE = provenance.digest(READS)
 FIT_CODE = {
-    name: provenance.digest("fit.py", f"summands.estimators.{each.method}")
+    name: provenance.digest(FITS, f"summands.estimators.{each.method}")
     for name, each in STUDY.estimators.items()
 }
 # A pattern that matches nothing, for studies without estimators of one kind.
@@ -157,6 +170,8 @@ wildcard_constraints:
 
 def unit_files(pattern, of_estimators=STUDY.estimators):
     """Files of all units: for each estimator, for each unit, in order."""
+    if STUDY.observed is not None:
+        return [pattern.format(estimator=estimator) for estimator in of_estimators]
     return [
         pattern.format(designs=unit.name, estimator=estimator, batch=unit.batch.name)
         for estimator in of_estimators
@@ -237,7 +252,10 @@ def claim_study():
         except lock.LockError as error:
             refuse(error)
         name_python()
-        write_result(PLAN_FILE, plan.written(PLAN, EARLIER))
+        if STUDY.observed is None:
+            write_result(PLAN_FILE, plan.written(PLAN, EARLIER))
+        else:
+            write_result(TABLE_FILE, json.dumps(table_state()[1]))
 
 
 def print_summary():

@@ -1,3 +1,6 @@
+FITTED_TABLES = ["estimates", "fits"]
+
+
 rule fit:
     input:
         data=fit_data,

@@ -5,7 +5,8 @@ from contextlib import suppress
 from summands.files import manifest
 from summands.files.storage import DamagedFileError, check_netcdf
 
-ON_DISK = stored(PLAN_FILE) is None
+RECORD = PLAN_FILE if STUDY.observed is None else TABLE_FILE
+ON_DISK = stored(RECORD) is None
 
 
 def used_files():
@@ -15,7 +16,7 @@ def used_files():
         for name in KEPT
         for file in unit_files(f"{SIMULATED}/{name}.parquet", [None])
     ]
-    for name in ("estimates", "fits"):
+    for name in FITTED_TABLES:
         made += unit_files(f"{FITTED}/{name}.parquet")
     made = map(PATHS.modify, [*made, *POSTERIORS])
     return [*made, *rules.tabulate.output, *rules.draw.output]
@@ -68,7 +69,7 @@ def gather_results(*, alone):
 # does not miss the files that they were made of, and nothing reads posteriors at all.
 MISSING = POSTERIORS
 if workflow.is_main_process and ON_DISK:
-    USED = {PLAN_FILE, *map(below_results, used_files())}
+    USED = {RECORD, *map(below_results, used_files())}
     if Path(FOLDER).is_dir():
         if workflow.output_settings.dryrun:
             check_results()

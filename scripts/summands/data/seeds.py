@@ -38,6 +38,19 @@ def seed_sequence(
     return _named(seed, [design.content, replicate, purpose])
 
 
+def of_table(seed: int, purpose: str) -> np.random.SeedSequence:
+    """Seed of one random stream of an observed table, whatever the table holds.
+
+    Parameters
+    ----------
+    seed : int
+        The study's seed.
+    purpose : str
+        What the stream is for, for instance "estimator/nutpie".
+    """
+    return _named(seed, ["observed", purpose])
+
+
 def coefficients(seed: int, design: Design, replicate: int) -> np.random.Generator:
     """Make the generator of a replicate's coefficients.
 
@@ -67,5 +80,9 @@ def generator(
 
 def integer_seed(seed: int, design: Design, replicate: int | None, purpose: str) -> int:
     """Seed below 2**63 for libraries that take an integer; see `seed_sequence`."""
-    state = seed_sequence(seed, design, replicate, purpose).generate_state(1, np.uint64)
-    return int(state[0] >> np.uint64(1))
+    return as_integer(seed_sequence(seed, design, replicate, purpose))
+
+
+def as_integer(sequence: np.random.SeedSequence) -> int:
+    """Give a seed below 2**63, for libraries that take an integer."""
+    return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))

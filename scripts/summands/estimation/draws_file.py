@@ -55,8 +55,8 @@ def to_datatree(
         Groups ``posterior`` (intercept, mu, sigma; where they are estimated, mu_sd,
         log_sigma_mean and log_sigma_sd of each level) and ``sample_stats``, with the
         dimensions replicate, chain, draw, contributor and level. Contributors are
-        called "level/label"; ``constant_data`` has names and numbers of both, and the truth.
-        mu of a contributor alone in its level is 0 by definition: NaN in the
+        called "level/label"; ``constant_data`` has names and numbers of both, and the
+        truth. mu of a contributor alone in its level is 0 by definition: NaN in the
         posterior, as it has no error that could be diagnosed. ``observed_data`` has the
         mean of each cell's rows, with n, sum_of_squares and the contributor of each
         level as coordinates, so that ArviZ takes the mean alone for what is predicted;

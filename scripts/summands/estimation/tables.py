@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from summands.data import data_sets
-from summands.estimation.results import Fit
+from summands.estimation.results import Components, Fit
 from summands.files.columns import schema
 from summands.model import estimands
 from summands.model.levels import Levels
@@ -103,6 +103,15 @@ FITS = schema(
 )
 
 
+COMPONENTS = schema(
+    ("estimator", pa.string(), "name of the estimator"),
+    ("level", pa.int32(), "number of the level; null for the noise"),
+    ("sd", pa.float64(), "standard deviation of its means, or of the noise"),
+    ("lower_95", pa.float64(), "lower end of its 95 % interval"),
+    ("upper_95", pa.float64(), "upper end"),
+)
+
+
 # Columns that need a truth; null without one.
 JOINED = ("truth", "bound", "crps", "rank", "rank_of")
 JOINED_FITS = ("log_likelihood_rank", "log_likelihood_rank_of")
@@ -184,6 +193,37 @@ def fits(
         if name not in columns:
             columns[name] = [getattr(fit, name) for fit in fits]
     return pa.table(columns, FITS)
+
+
+def components(estimator: str, found: Components | None) -> pa.Table:
+    """Tabulate the components that an estimator without draws has, J + 1 rows or none.
+
+    Returns
+    -------
+    pyarrow.Table
+        With the columns of `COMPONENTS`.
+    """
+    if found is None:
+        return COMPONENTS.empty_table()
+    levels = len(found.sd) - 1
+    return pa.table(
+        {
+            "estimator": [estimator] * len(found.sd),
+            "level": [*range(levels), None],
+            "sd": _nullable(found.sd),
+            "lower_95": _nullable(found.lower_95),
+            "upper_95": _nullable(found.upper_95),
+        },
+        COMPONENTS,
+    )
+
+
+def read_components(table: pa.Table) -> Components | None:
+    """Take components out of their table; None if it has no rows."""
+    if not len(table):
+        return None
+    columns = (table[name].to_numpy() for name in ("sd", "lower_95", "upper_95"))
+    return Components(*columns)
 
 
 def _nullable(values: np.ndarray) -> pa.Array:

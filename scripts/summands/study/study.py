@@ -15,9 +15,11 @@ import yaml
 from summands import estimators
 from summands.data.design import Design, levels_of, pairs_of
 from summands.estimators import Entry
+from summands.model.distributions import OF_SCALES
 from summands.model.levels import Levels
 from summands.model.problem import PRIORS
-from summands.study import validation
+from summands.study import observed, validation
+from summands.study.observed import Observed
 from summands.study.validation import StudyError
 
 # A few lists of a grid multiply to more than any machine fits. So many take 9 seconds
@@ -46,6 +48,8 @@ class Study:
         Whether simulated rows are written, or their cells alone.
     keep_posteriors : bool
         Whether draws are written, or what is computed from them alone.
+    observed : Observed or None
+        The table that is taken apart, instead of designs.
     designs : dict of str to Design
         By id, the grid first.
     estimators : dict of str to Entry
@@ -61,6 +65,7 @@ class Study:
     designs_per_job: int | None
     keep_rows: bool
     keep_posteriors: bool
+    observed: Observed | None
     designs: dict[str, Design]
     estimators: dict[str, Entry]
     resolved: dict[str, Any]
@@ -71,20 +76,27 @@ class Study:
         return any(design.truth == "drawn" for design in self.designs.values())
 
 
-def schema(entries: Any = None) -> dict[str, Any]:
+def schema(entries: Any = None, observed: bool = False) -> dict[str, Any]:
     """JSON schema of a study file, with the options of its estimators.
 
     Parameters
     ----------
     entries : mapping, optional
         Estimators of the study file, whose options are those of their methods.
+    observed : bool, optional
+        Whether the study takes an observed table apart.
     """
     document = yaml.safe_load(SCHEMA.read_text())
-    properties = {name: estimators.options_schema(name) for name in estimators.names()}
+    properties = {
+        name: estimators.options_schema(name, observed=observed)
+        for name in estimators.names()
+    }
     for name, entry in entries.items() if isinstance(entries, Mapping) else ():
         if name not in properties and isinstance(entry, Mapping) and "method" in entry:
             method = str(entry["method"])
-            properties[name] = estimators.options_schema(method, of_its_name=False)
+            properties[name] = estimators.options_schema(
+                method, of_its_name=False, observed=observed
+            )
     document["properties"]["estimators"] |= {
         "additionalProperties": False,
         "properties": properties,
@@ -111,7 +123,7 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
     StudyError
         With every problem found, one a line.
     """
-    rules = schema(document.get("estimators"))
+    rules = schema(document.get("estimators"), "observed" in document)
     if validation.overgrown(document):
         found = ["the study file: aliases (*name) repeat too much; write values out"]
     else:
@@ -124,8 +136,21 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
     if not found:
         resolved = _with_defaults(dict(document), rules)
         entries = _entries(resolved["estimators"])
-        designs, found = _designs(resolved)
-        if not resolved["keep_rows"]:
+        found, designs, table = [], {}, None
+        if "observed" in resolved:
+            folder = files[0].parent if files else Path()
+            table = observed.read(resolved["observed"], folder)
+            found = observed.problems(document, table)
+            found += [
+                f"estimators.{name}: reads rows, and of an observed table there are "
+                "cells alone"
+                for name, entry in entries.items()
+                if entry.module.READS == "rows"
+            ]
+        else:
+            designs, found = _designs(resolved)
+        found += _conflicting(entries)
+        if table is None and not resolved["keep_rows"]:
             found += [
                 f"estimators.{name}: reads rows, which `keep_rows: false` does not keep"
                 for name, entry in entries.items()
@@ -144,6 +169,7 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
         designs_per_job=resolved.get("designs_per_job"),
         keep_rows=resolved["keep_rows"],
         keep_posteriors=resolved["keep_posteriors"],
+        observed=table,
         designs=designs,
         estimators=entries,
         resolved=resolved,
@@ -200,6 +226,22 @@ def _entries(given: Mapping[str, Mapping[str, Any]]) -> dict[str, Entry]:
     for name, values in given.items():
         options = dict(values)
         found[name] = Entry(name, options.pop("method"), options)
+    return found
+
+
+def _conflicting(entries: Mapping[str, Entry]) -> list[str]:
+    """Say which priors are no priors of what an estimator estimates."""
+    found = []
+    for name, entry in entries.items():
+        estimated = entry.options.get("scales") == "estimated"
+        for prior, given in entry.options.get("priors", {}).items():
+            if prior not in OF_SCALES or isinstance(given, Mapping) == estimated:
+                continue
+            wanted = "a distribution, as" if estimated else "a number, as"
+            found.append(
+                f"estimators.{name}.priors.{prior}: {given!r} is not {wanted} the "
+                f"option `scales: {entry.options.get('scales', 'known')}` needs"
+            )
     return found
 
 

@@ -185,7 +185,7 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
                 if key not in value:
                     yield f"{at([*error.absolute_path, key])}: missing"
         case "anyOf":
-            yield f'{where}: give "grid", "designs" or both'
+            yield f'{where}: give "grid", "designs" or both, or "observed"'
         case "type":
             wanted = rule[0] if isinstance(rule, list) else rule
             names = {

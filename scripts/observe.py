@@ -1,0 +1,58 @@
+"""Read an observed table into cells."""
+
+import signal
+
+if __name__ == "__main__":
+    # Ctrl-C ends it without a stack, from here on; the run has a word on it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from summands.data import observed, table_data
+from summands.data.source import Level, Source
+from summands.files import job
+from summands.files.words import TableError
+from summands.model import information
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake  # set by Snakemake before this file runs
+
+# Rows of a table that are kept one by one, for what cells do not say.
+KEEP_ROWS = 200_000
+
+
+def main(source: Source, outputs: Mapping[str, str]) -> None:
+    """Write the cells of a table, its levels, and its rows if they are few."""
+    found = observed.read(source, KEEP_ROWS, job.say)
+    table_data.write(found, outputs)
+    job.say(f"{found.rows} rows in {len(found.cells.n)} cells")
+    if found.filtered:
+        job.say(f"{found.filtered} rows are left out by the filter")
+    if found.dropped_rows:
+        missing = ", ".join(f"{name} {count}" for name, count in found.dropped.items())
+        job.warn(
+            f"{found.dropped_rows} rows without a value or a label are left out "
+            f"({missing})"
+        )
+    if gap := information.unidentified_means(found.cells):
+        job.warn(f"some means are not identified: there are {gap}")
+
+
+if __name__ == "__main__":
+    job.start(snakemake.log[0], snakemake.params.results)
+    given = dict(snakemake.params.source)
+    given["levels"] = tuple(
+        Level(name, tuple(columns)) for name, columns in given["levels"]
+    )
+    try:
+        main(
+            Source(table=snakemake.params.table, **given),
+            dict(snakemake.output.items()),
+        )
+    except TableError as refusal:
+        job.warn(str(refusal))
+        sys.exit(1)

@@ -1,0 +1,145 @@
+# An observed table: read into cells, fitted, and put into the tables of its answer.
+import json
+from functools import cache
+
+from summands.data import table_files
+
+# What the table held when it was hashed, so that it is not hashed at every start.
+TABLE_FILE = "table.json"
+
+KEPT = ["cells", "levels", "identification", "rows"]
+FITTED_TABLES = ["estimates", "fits", "components"]
+SOURCE_TABLE = STUDY.observed.source
+
+
+@cache
+def table_paths():
+    """Files of the table, as rules name them: a folder that moves takes its table along."""
+    try:
+        found = table_files.files(SOURCE_TABLE.table)
+    except TableError as error:
+        refuse(error)
+    fixed = MODULE is not None or Path(config["observed"]["table"]).is_absolute()
+    return [str(file.resolve() if fixed else os.path.relpath(file)) for file in found]
+
+
+@cache
+def table_state():
+    """Digest of what the table holds, and what to remember of its files."""
+    with suppress(ValueError):
+        known = json.loads(read_result(TABLE_FILE) or "{}")
+        try:
+            return table_files.digest(list(map(Path, table_paths())), known)
+        except TableError as error:
+            refuse(error)
+    return table_files.digest(list(map(Path, table_paths())), {})
+
+
+def said_of_table(wildcards):
+    """What the study file says about the table, beside its name."""
+    return {
+        "value": SOURCE_TABLE.value,
+        "levels": [[level.name, list(level.columns)] for level in SOURCE_TABLE.levels],
+        "where": SOURCE_TABLE.where,
+        "missing": SOURCE_TABLE.missing,
+    }
+
+
+rule observe:
+    input:
+        # What it holds counts, by its digest; not when it was touched.
+        lambda wildcards: [local(ancient(path)) for path in table_paths()],
+    output:
+        **{name: f"{SIMULATED}/{name}.parquet" for name in KEPT},
+    log:
+        f"{LOGS}/observe.log",
+    conda:
+        "../../envs/summands.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 4 * sizing.EMPTY,
+        runtime=lambda wildcards, attempt: attempt * 60,
+    params:
+        results=results_folder,
+        source=said_of_table,
+        table=lambda wildcards: SOURCE_TABLE.table,
+        digest=lambda wildcards: table_state()[0],
+        code=SIMULATE_CODE,
+    message:
+        "read the table"
+    script:
+        "../../scripts/observe.py"
+
+
+rule fit:
+    input:
+        cells=f"{SIMULATED}/cells.parquet",
+        levels=f"{SIMULATED}/levels.parquet",
+        identification=f"{SIMULATED}/identification.parquet",
+    output:
+        **{name: f"{FITTED}/{name}.parquet" for name in FITTED_TABLES},
+    log:
+        f"{LOGS}/fit/{{estimator}}.log",
+    wildcard_constraints:
+        estimator="|".join(OTHERS) or NONE,
+    conda:
+        "../../envs/summands.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 4 * sizing.EMPTY,
+        runtime=lambda wildcards, attempt: attempt * 60,
+    params:
+        results=results_folder,
+        seed=STUDY.seed,
+        method=lambda wildcards: STUDY.estimators[wildcards.estimator].method,
+        options=lambda wildcards: STUDY.estimators[wildcards.estimator].options,
+        code=fit_code,
+    message:
+        "fit the table with {wildcards.estimator}"
+    script:
+        "../../scripts/fit_table.py"
+
+
+use rule fit as sample with:
+    output:
+        **{name: f"{FITTED}/{name}.parquet" for name in FITTED_TABLES},
+        posterior=f"{FITTED}/posterior.nc",
+    wildcard_constraints:
+        estimator="|".join(KEEP_DRAWS) or NONE,
+
+
+rule tabulate:
+    input:
+        **{name: f"{SIMULATED}/{name}.parquet" for name in KEPT},
+        estimates=unit_files(f"{FITTED}/estimates.parquet"),
+        fits=unit_files(f"{FITTED}/fits.parquet"),
+        components=unit_files(f"{FITTED}/components.parquet"),
+        posteriors=POSTERIORS,
+    output:
+        **{
+            name: f"{RESULTS}/{name}.parquet"
+            for name in answers.tables_of(STUDY.observed)
+        },
+        study=f"{RESULTS}/study.yaml",
+        provenance=f"{RESULTS}/provenance.json",
+        summary=report(
+            f"{RESULTS}/summary.txt",
+            caption="../report/summary.rst",
+            category="Convergence",
+            labels={"shows": "summary"},
+        ),
+    log:
+        f"{LOGS}/tabulate.log",
+    conda:
+        "../../envs/summands.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 4 * sizing.EMPTY,
+        runtime=lambda wildcards, attempt: attempt * 60,
+    params:
+        results=results_folder,
+        study=STUDY.resolved,
+        samplers=KEEP_DRAWS,
+        packages=provenance.dependencies(),
+        code=provenance.digest("decompose.py"),
+    message:
+        "take the table apart"
+    script:
+        "../../scripts/decompose.py"
