@@ -103,23 +103,14 @@ def collapse(rows: Rows) -> Cells:
     -------
     Cells
     """
-    code, count = _code(rows)
-    n = np.bincount(code, minlength=count)
-    mean = np.bincount(code, rows.value, count) / n
-    # A second pass around the mean: the textbook difference of sums cancels when
-    # values are far from zero.
-    deviation = rows.value - mean[code]
-    # The mean's own rounding error is in every deviation; taking it out again costs
-    # little and leaves the sum of squares right to the last digits.
-    shift = np.bincount(code, deviation, count) / n
-    mean += shift
-    sum_of_squares = np.bincount(code, deviation**2, count) - n * shift**2
+    code, count = number(rows.contributors, rows.levels.sizes)
+    n, mean, sum_of_squares = moments(code, count, rows.value)
     first = np.empty(count, dtype=np.int64)
     first[code[::-1]] = np.arange(len(code) - 1, -1, -1)
     contributors = np.stack(
         [column[first].astype(np.int64) for column in rows.contributors], axis=1
     )
-    return Cells(rows.levels, contributors, n, mean, np.maximum(sum_of_squares, 0.0))
+    return Cells(rows.levels, contributors, n, mean, sum_of_squares)
 
 
 def collapse_blocks(blocks: Iterable[Rows]) -> Cells:
@@ -158,33 +149,46 @@ def merge(parts: Sequence[Cells]) -> Cells:
     -------
     Cells
     """
-    contributors, code = np.unique(
-        np.concatenate([part.contributors for part in parts]),
-        axis=0,
-        return_inverse=True,
-    )
-    rows = np.concatenate([part.n for part in parts])
-    means = np.concatenate([part.mean for part in parts])
-    count = len(contributors)
-    n = np.bincount(code, rows, count)
-    mean = np.bincount(code, rows * means, count) / n
-    # As in collapse: the rounding of means far from zero is taken out again.
-    mean += np.bincount(code, rows * (means - mean[code]), count) / n
-    squares = np.concatenate([part.sum_of_squares for part in parts])
-    sum_of_squares = np.bincount(
-        code, squares + rows * (means - mean[code]) ** 2, count
-    )
+    contributors = np.concatenate([part.contributors for part in parts])
+    code, count = number(tuple(contributors.T), parts[0].levels.sizes)
+    merged = np.empty((count, contributors.shape[1]), dtype=np.int64)
+    merged[code] = contributors
     return Cells(
-        parts[0].levels, contributors, n.astype(np.int64), mean, sum_of_squares
+        parts[0].levels,
+        merged,
+        *merge_moments(
+            code,
+            count,
+            np.concatenate([part.n for part in parts]),
+            np.concatenate([part.mean for part in parts]),
+            np.concatenate([part.sum_of_squares for part in parts]),
+        ),
     )
 
 
-def _code(rows: Rows) -> tuple[NDArray[np.int64], int]:
-    """Give each row the number, 0..C-1 in lexicographic order, of its cell."""
-    code = np.zeros(len(rows.value), dtype=np.int64)
+def number(
+    columns: Sequence[NDArray[np.integer]], sizes: Sequence[int]
+) -> tuple[NDArray[np.int64], int]:
+    """Give each row the number of its cell, in lexicographic order of the columns.
+
+    Parameters
+    ----------
+    columns : sequence of J ndarrays of int, each of shape (N,)
+        Each of values 0..size - 1.
+    sizes : sequence of J int
+
+    Returns
+    -------
+    code : ndarray of int, shape (N,)
+        0..C-1.
+    count : int
+        C, the combinations that occur.
+    """
+    code = np.zeros(len(columns[0]), dtype=np.int64)
     span = 1
-    for column, size in zip(rows.contributors, rows.levels.sizes, strict=True):
-        code = code * size + column
+    for column, size in zip(columns, sizes, strict=True):
+        code *= size
+        code += column
         span *= size
         # Renumbering as soon as codes outnumber rows keeps them far from overflow.
         if span > 4 * len(code):
@@ -192,3 +196,63 @@ def _code(rows: Rows) -> tuple[NDArray[np.int64], int]:
             span = len(seen)
     occurs = np.bincount(code, minlength=span) > 0
     return (np.cumsum(occurs) - 1)[code], int(occurs.sum())
+
+
+def moments(
+    code: NDArray[np.int64], count: int, value: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Sum up the rows of each cell, in the order in which they come.
+
+    Parameters
+    ----------
+    code : ndarray of int, shape (N,)
+        The cell, 0..C-1, of each row; each occurs.
+    count : int
+        C.
+    value : ndarray, shape (N,)
+
+    Returns
+    -------
+    n, mean, sum_of_squares : ndarray, each of shape (C,)
+        See `Cells`.
+    """
+    n = np.bincount(code, minlength=count)
+    mean = np.bincount(code, value, count) / n
+    # A second pass around the mean: the textbook difference of sums cancels when
+    # values are far from zero.
+    deviation = value - mean[code]
+    # The mean's own rounding error is in every deviation; taking it out again costs
+    # little and leaves the sum of squares right to the last digits.
+    shift = np.bincount(code, deviation, count) / n
+    mean += shift
+    sum_of_squares = np.bincount(code, deviation**2, count) - n * shift**2
+    return n, mean, np.maximum(sum_of_squares, 0.0)
+
+
+def merge_moments(
+    code: NDArray[np.int64],
+    count: int,
+    n: NDArray[np.int64],
+    mean: NDArray[np.float64],
+    sum_of_squares: NDArray[np.float64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Put together what is known of parts of cells; see `merge`.
+
+    Parameters
+    ----------
+    code : ndarray of int, shape (P,)
+        The cell, 0..C-1, that each part belongs to; each occurs.
+    count : int
+        C.
+    n, mean, sum_of_squares : ndarray, each of shape (P,)
+
+    Returns
+    -------
+    n, mean, sum_of_squares : ndarray, each of shape (C,)
+    """
+    rows = np.bincount(code, n, count)
+    whole = np.bincount(code, n * mean, count) / rows
+    # As in moments: the rounding of means far from zero is taken out again.
+    whole += np.bincount(code, n * (mean - whole[code]), count) / rows
+    squares = np.bincount(code, sum_of_squares + n * (mean - whole[code]) ** 2, count)
+    return rows.astype(np.int64), whole, squares

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -10,6 +9,8 @@ from typing import Any
 
 import jsonschema
 import yaml
+
+from summands.files.words import nearest
 
 # Values that aliases of YAML may add to a document. A few lines of aliases of aliases
 # stand for billions.
@@ -86,15 +87,6 @@ def at(path: Iterable[str | int]) -> str:
     for part in path:
         text += f"[{part}]" if isinstance(part, int) else f".{part}"
     return text.removeprefix(".") or "the study file"
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Suggest the nearest known word, or list them all."""
-    known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    if close:
-        return f'did you mean "{close[0]}"?'
-    return "known here: " + ", ".join(known)
 
 
 def repeated_keys(text: str) -> list[str]:

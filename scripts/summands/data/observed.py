@@ -1,0 +1,433 @@
+"""A user's observed table, read into cells."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+from numpy.typing import NDArray
+
+from summands.data import csv_types, table_columns, table_files
+from summands.data.expression import ExpressionError
+from summands.data.gathering import Gathered, Gatherer, collapse
+from summands.data.labels import Coder, missing
+from summands.data.source import ALL, BASELINE, Level, Source
+from summands.data.table_columns import Columns
+from summands.data.table_files import digest
+from summands.data.table_parts import Part
+from summands.files.words import TableError
+from summands.model import cells as numerics
+from summands.model.cells import Cells
+from summands.model.levels import Levels
+
+__all__ = [
+    "Level",
+    "Observed",
+    "Source",
+    "TableError",
+    "check",
+    "digest",
+    "files",
+    "read",
+]
+
+# Seconds between words on how far the reading is.
+PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What an observed table says.
+
+    Parameters
+    ----------
+    cells : Cells
+        Level 0 is the baseline; levels and contributors have their names.
+    smallest, largest : ndarray, shape (C,)
+        Of the values in each cell, in their unit.
+    rows : int
+        Rows used, N.
+    filtered : int
+        Rows that the filter leaves out.
+    dropped_rows : int
+        Rows left out for want of a value or a label.
+    dropped : dict of str to int
+        How many of these miss what, by column; a row may miss several.
+    values : ndarray, shape (N,), or None
+        The rows' values, sorted within a cell; None if there are more rows than kept.
+    cell : ndarray of int, shape (N,), or None
+        The cell of each row.
+    """
+
+    cells: Cells
+    smallest: NDArray[np.float64]
+    largest: NDArray[np.float64]
+    rows: int
+    filtered: int
+    dropped_rows: int
+    dropped: dict[str, int]
+    values: NDArray[np.float64] | None
+    cell: NDArray[np.int64] | None
+
+
+def files(source: Source) -> list[table_files.Path]:
+    """List the files of a table; see `summands.data.table_files.files`."""
+    return table_files.files(source.table)
+
+
+def check(source: Source) -> None:
+    """Check what can be checked without reading all rows.
+
+    Raises
+    ------
+    TableError
+        Says all that is wrong at once, a line each.
+    """
+    table_columns.find(source)
+
+
+def read(source: Source, keep_rows: int, say: Callable[[str], None]) -> Observed:
+    """Read a table into cells.
+
+    The order of rows, columns, parts and files changes nothing. While rows are kept,
+    not a bit: sums are taken in order of the values. Of larger tables, blocks of rows
+    are collapsed as they come and then merged; another order of rows rounds means and
+    sums of squares otherwise, in their last digits.
+
+    Parameters
+    ----------
+    source : Source
+    keep_rows : int
+        Up to how many rows their values are kept, beside their cells: 8 bytes a row,
+        and 4 for each column of a level.
+    say : callable
+        Is told how far the reading is, a line at a time.
+
+    Returns
+    -------
+    Observed
+
+    Raises
+    ------
+    TableError
+        If the table cannot be taken apart: what is wrong, where, and how to mend it.
+    """
+    columns = table_columns.find(source)
+    while True:
+        try:
+            return _Reading(source, columns, keep_rows, say).observed()
+        except _NotOfTypeError as error:
+            # A column of the filter looked like numbers in its first rows.
+            columns.compared[error.column] = error.kind
+            say(f'column "{error.column}" is read as {error.kind}: {error}')
+            try:
+                assert columns.where is not None
+                columns.where.expression(columns.compared)
+            except ExpressionError as refusal:
+                raise TableError(f"where: {refusal} ({error})") from None
+
+
+class _NotOfTypeError(Exception):
+    """A column of the filter holds what its first rows did not."""
+
+    def __init__(self, text: str, column: str, kind: pa.DataType) -> None:
+        super().__init__(text)
+        self.column = column
+        self.kind = kind
+
+
+class _Reading:
+    """One way through all rows."""
+
+    def __init__(
+        self,
+        source: Source,
+        columns: Columns,
+        keep_rows: int,
+        say: Callable[[str], None],
+    ) -> None:
+        self.source = source
+        self.columns = columns
+        self.say = say
+        self.coders = {name: Coder(columns.types[name]) for name in source.columns}
+        self.gatherer = Gatherer(keep_rows)
+        self.seen = self.filtered = self.dropped_rows = 0
+        self.dropped: Counter[str] = Counter()
+        self.where = (
+            columns.where.expression(columns.compared) if columns.where else None
+        )
+
+    def observed(self) -> Observed:
+        paths = [part.path for part in self.columns.parts]
+        before = table_files.states(paths)
+        told = time.monotonic()
+        for number, part in enumerate(self.columns.parts, 1):
+            start = 0
+            for batch in part.batches(self.columns.types):
+                self._add(part, start, batch)
+                start += len(batch)
+                self.seen += len(batch)
+                if time.monotonic() - told > PATIENCE:
+                    told = time.monotonic()
+                    self.say(f"read {self.seen} rows, in file {number} of {len(paths)}")
+        table_files.unchanged(paths, before)
+        if not self.gatherer.rows:
+            raise TableError(f"{self.source.table}: {self._nothing()}")
+        return self._finish()
+
+    def _add(self, part: Part, start: int, batch: pa.RecordBatch) -> None:
+        """Take the rows of a batch, the first of which is row `start` of its part."""
+        rows = np.arange(start, start + len(batch))
+        if self.where is not None:
+            keep = self._kept(part, start, batch)
+            self.filtered += len(batch) - int(np.count_nonzero(keep))
+            batch, rows = batch.filter(pa.array(keep)), rows[keep]
+        values = self._values(part, rows, batch.column(self.source.value))
+        gaps = {self.source.value: np.isnan(values)} | {
+            name: missing(batch.column(name)).to_numpy(zero_copy_only=False)
+            for name in self.coders
+        }
+        gap = np.logical_or.reduce(list(gaps.values()))
+        if gap.any():
+            self._miss(part, rows, gaps)
+            batch, values = batch.filter(pa.array(~gap)), values[~gap]
+            self.dropped_rows += int(gap.sum())
+        if len(values):
+            codes = [coder.code(batch.column(n)) for n, coder in self.coders.items()]
+            self.gatherer.add(tuple(codes), values)
+
+    def _kept(self, part: Part, start: int, batch: pa.RecordBatch) -> NDArray[np.bool_]:
+        """Tell which rows the filter keeps."""
+        compared = {}
+        for name, kind in self.columns.compared.items():
+            column = batch.column(name)
+            if self.columns.text:
+                parsed = csv_types.parse(column, kind)
+                if parsed is None:
+                    self._widen(part, start, name, column, kind)
+                column = parsed
+            compared[name] = column
+        try:
+            kept = (
+                ds.dataset(pa.table(compared))
+                .scanner(columns={"kept": self.where}, use_threads=False)
+                .to_table()
+            )
+        except pa.ArrowException as error:
+            raise TableError(f"where: cannot be worked out ({error})") from None
+        return kept["kept"].fill_null(False).to_numpy()
+
+    def _widen(
+        self, part: Part, start: int, name: str, column: pa.Array, kind: pa.DataType
+    ) -> None:
+        row = csv_types.first_text(column, kind)
+        text = _quoted(column[row].as_py())
+        raise _NotOfTypeError(
+            f"{part.path}: {part.place(start + row)} has {text}",
+            name,
+            csv_types.common([kind, csv_types.infer(column)]),
+        )
+
+    def _values(
+        self, part: Part, rows: NDArray[np.int64], column: pa.Array
+    ) -> NDArray[np.float64]:
+        """Values as numbers, not a number where there is none."""
+        name = self.source.value
+        numbers = column
+        if self.columns.text:
+            numbers = csv_types.parse(column, pa.float64())
+            if numbers is None:
+                bad = csv_types.first_text(column, pa.float64())
+                text = column[bad].as_py()
+                raise TableError(
+                    f'{part.path}: column "{name}", {part.place(rows[bad])}: '
+                    f"{_quoted(text)} is not a number{csv_types.hint(text)}"
+                )
+        numbers = numbers.cast(pa.float64(), safe=False).fill_null(np.nan)
+        # Plus zero: minus zero is no other value.
+        values = numbers.to_numpy(zero_copy_only=False) + 0.0
+        if np.isinf(values).any():
+            bad = int(np.argmax(np.isinf(values)))
+            raise TableError(
+                f'{part.path}: column "{name}", {part.place(rows[bad])}: '
+                f"{_quoted(str(column[bad].as_py()))} is not a finite number; leave "
+                "it out by `where`, or mend it"
+            )
+        return values
+
+    def _miss(
+        self,
+        part: Part,
+        rows: NDArray[np.int64],
+        gaps: dict[str, NDArray[np.bool_]],
+    ) -> None:
+        """Count what is missing, or refuse it."""
+        for name, gap in gaps.items():
+            if not gap.any():
+                continue
+            if self.source.missing == "refuse":
+                raise TableError(
+                    f'{part.path}: column "{name}", '
+                    f"{part.place(rows[int(np.argmax(gap))])}: there is nothing; fill "
+                    "it in, or leave such rows out with `missing: drop`"
+                )
+            self.dropped[name] += int(gap.sum())
+
+    def _nothing(self) -> str:
+        if not self.seen:
+            return "has no rows"
+        if self.filtered == self.seen:
+            return f"where: none of {self.seen} rows is such that {self.source.where}"
+        return (
+            f"no row is left: {self.filtered} of {self.seen} are left out by `where`, "
+            f"{self.dropped_rows} miss a value or a label"
+        )
+
+    def _finish(self) -> Observed:
+        """Put everything into an order that depends on the rows alone."""
+        kept = self.gatherer.kept
+        total = self.gatherer.rows
+        values, cell = None, None
+        if kept:
+            codes, values = self.gatherer.take()
+            levels, picked = self._levels(codes)
+            code, _ = numerics.number(picked, levels.sizes)
+            order = np.lexsort((values, code))
+            values, cell = values[order], code[order]
+            gathered = collapse(tuple(column[order] for column in picked), values)
+        else:
+            gathered = self.gatherer.cells()
+            levels, picked = self._levels(gathered.columns)
+            code, _ = numerics.number(picked, levels.sizes)
+            gathered = _ordered(gathered, picked, code)
+        self._judge(levels, gathered, total)
+        cells = Cells(
+            levels,
+            np.stack(gathered.columns, axis=1).astype(np.int64),
+            gathered.n,
+            gathered.mean,
+            gathered.sum_of_squares,
+        )
+        self.say(self._summary(cells, total))
+        return Observed(
+            cells,
+            gathered.smallest,
+            gathered.largest,
+            total,
+            self.filtered,
+            self.dropped_rows,
+            {name: self.dropped[name] for name in sorted(self.dropped)},
+            values,
+            cell,
+        )
+
+    def _levels(
+        self, codes: tuple[NDArray[np.int32], ...]
+    ) -> tuple[Levels, tuple[NDArray[np.int32], ...]]:
+        """Levels with the baseline, and the contributors that rows or cells picked."""
+        ranks, labels = {}, {}
+        for (name, coder), column in zip(self.coders.items(), codes, strict=True):
+            rank, labels[name] = coder.sorted()
+            ranks[name] = rank.astype(np.int32)[column]
+        names = [BASELINE]
+        called: list[tuple[str, ...]] = [(ALL,)]
+        picked = [np.zeros(len(codes[0]), np.int32)]
+        for level in self.source.levels:
+            columns = [ranks[name] for name in level.columns]
+            if len(columns) == 1:
+                contributor, mine = columns[0], labels[level.columns[0]]
+            else:
+                code, count = numerics.number(
+                    columns, [len(labels[name]) for name in level.columns]
+                )
+                first = np.empty(count, np.int64)
+                first[code] = np.arange(len(code))
+                contributor = code.astype(np.int32)
+                mine = tuple(
+                    ", ".join(parts)
+                    for parts in zip(
+                        *(
+                            [labels[name][rank] for rank in column[first]]
+                            for name, column in zip(level.columns, columns, strict=True)
+                        ),
+                        strict=True,
+                    )
+                )
+            names.append(level.name)
+            called.append(mine)
+            picked.append(contributor)
+        try:
+            levels = Levels(tuple(map(len, called)), tuple(names), tuple(called))
+        except ValueError as error:
+            raise TableError(
+                f"{self.source.table}: {error}; change a label, or the name of a level"
+            ) from None
+        return levels, tuple(picked)
+
+    def _judge(self, levels: Levels, gathered: Gathered, rows: int) -> None:
+        """Refuse tables that no model can take apart."""
+        problems = []
+        for name, size, labels in zip(
+            levels.names[1:], levels.sizes[1:], levels.labels[1:], strict=True
+        ):
+            if size == rows:
+                problems.append(
+                    f'level "{name}": has as many contributors as there are rows '
+                    f"({rows}), so it cannot be told from noise; leave it out"
+                )
+            elif size == 1:
+                problems.append(
+                    f'level "{name}": has but one contributor, {_quoted(labels[0])}, '
+                    "so there is nothing to compare; leave it out"
+                )
+        if (low := gathered.smallest.min()) == gathered.largest.max():
+            problems.append(
+                f'column "{self.source.value}": all values are {low:g}, so there is '
+                "nothing to take apart"
+            )
+        if problems:
+            raise TableError(
+                "\n".join(f"{self.source.table}: {text}" for text in problems)
+            )
+
+    def _summary(self, cells: Cells, rows: int) -> str:
+        sizes = ", ".join(
+            f"{name} {size}"
+            for name, size in zip(
+                cells.levels.names[1:], cells.levels.sizes[1:], strict=True
+            )
+        )
+        text = f"{rows} rows in {len(cells.n)} cells ({sizes})"
+        if self.filtered:
+            text += f"; {self.filtered} left out by the filter"
+        if self.dropped_rows:
+            each = ", ".join(f'"{name}" {n}' for name, n in self.dropped.items())
+            text += f"; {self.dropped_rows} dropped, which miss {each}"
+        return text
+
+
+def _ordered(
+    gathered: Gathered,
+    contributors: tuple[NDArray[np.int32], ...],
+    code: NDArray[np.int64],
+) -> Gathered:
+    """Put cells into the order of their codes."""
+    order = np.empty(len(code), np.int64)
+    order[code] = np.arange(len(code))
+    return Gathered(
+        tuple(column[order] for column in contributors),
+        gathered.n[order],
+        gathered.mean[order],
+        gathered.sum_of_squares[order],
+        gathered.smallest[order],
+        gathered.largest[order],
+    )
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if len(text) <= 60 else f'"{text[:57]}..."'

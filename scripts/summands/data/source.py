@@ -1,0 +1,94 @@
+"""What a user says about a table: where it is, and what its columns mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+# What the level is called that the model adds: the one contributor of all rows.
+BASELINE = "baseline"
+# The label of that contributor.
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Level:
+    """A level of a table.
+
+    Parameters
+    ----------
+    name : str
+    columns : tuple of str
+        The column that says who contributed to a row, or several: each combination
+        that occurs is a contributor then.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table, and what its columns mean.
+
+    Parameters
+    ----------
+    table : str
+        Files, see `summands.data.table_files.files`.
+    value : str
+        Column of the observed sums.
+    levels : tuple of Level
+        Beside the baseline.
+    where : str, optional
+        Rows that count, see `summands.data.expression`.
+    missing : {"refuse", "drop"}
+        What becomes of rows without a value or a label.
+    """
+
+    table: str
+    value: str
+    levels: tuple[Level, ...]
+    where: str | None = None
+    missing: str = "refuse"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the levels, each once."""
+        return tuple(
+            dict.fromkeys(name for level in self.levels for name in level.columns)
+        )
+
+    def problems(self) -> list[str]:
+        """Say what is wrong whatever the table holds, a sentence each."""
+        found = []
+        if self.missing not in ("refuse", "drop"):
+            found.append(f'missing: {self.missing!r} is neither "refuse" nor "drop"')
+        if not self.levels:
+            found.append("levels: name a column at least")
+        names, columns = set(), dict[frozenset[str], str]()
+        for level in self.levels:
+            if level.name == BASELINE:
+                found.append(
+                    f'level "{BASELINE}": the level that all rows share is called so; '
+                    "choose another name"
+                )
+            elif not level.name.strip():
+                found.append("levels: one has no name")
+            elif level.name in names:
+                found.append(f'level "{level.name}": is given twice')
+            elif same := columns.get(frozenset(level.columns)):
+                found.append(
+                    f'levels "{same}" and "{level.name}": are of the same columns, so '
+                    "nothing can tell them apart; keep one"
+                )
+            names.add(level.name)
+            columns[frozenset(level.columns)] = level.name
+            if not level.columns:
+                found.append(f'level "{level.name}": has no column')
+            if len(set(level.columns)) < len(level.columns):
+                found.append(f'level "{level.name}": has the same column twice')
+            if self.value in level.columns:
+                found.append(
+                    f'level "{level.name}": its column "{self.value}" is that of the '
+                    "values"
+                )
+        return found

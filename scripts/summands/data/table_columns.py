@@ -1,0 +1,195 @@
+"""Whether a table has the columns that a user names, and how they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from summands.data import csv_types, table_files
+from summands.data.expression import ExpressionError, Filter
+from summands.data.labels import codable
+from summands.data.source import Source
+from summands.data.table_parts import Part, repeated
+from summands.files.words import TableError, nearest
+
+# Parts that are named in a message; the others have the same fault, as a rule.
+NAMED = 3
+
+
+@dataclass
+class Columns:
+    """The columns of a table that are used.
+
+    Parameters
+    ----------
+    parts : list of Part
+    types : mapping of str to DataType
+        What each column is read as, the same in all parts: text in CSV.
+    where : Filter or None
+    compared : mapping of str to DataType
+        What the filter's columns are compared as.
+    """
+
+    parts: list[Part]
+    types: dict[str, pa.DataType]
+    where: Filter | None
+    compared: dict[str, pa.DataType] = field(default_factory=dict)
+
+    @property
+    def text(self) -> bool:
+        """Whether the table is CSV."""
+        return self.parts[0].text
+
+
+def find(source: Source) -> Columns:
+    """Find the columns of a table in its files, without reading all of them.
+
+    Raises
+    ------
+    TableError
+        Says all that is wrong at once, a line each.
+    """
+    problems = source.problems()
+    where = None
+    if source.where is not None:
+        try:
+            where = Filter(source.where)
+        except ExpressionError as error:
+            problems.append(f"where: {error}")
+    try:
+        parts = [Part(path) for path in table_files.files(source.table)]
+    except TableError as error:
+        _refuse([*problems, str(error)])
+    schemas = []
+    for part in parts:
+        try:
+            schemas.append(part.schema)
+        except TableError as error:
+            problems.append(str(error))
+    if len(schemas) < len(parts):
+        _refuse(problems)
+    used = _used(source, where)
+    problems += _absent(parts, used)
+    types = {}
+    for name, use in used.items():
+        if any(schema.names.count(name) != 1 for schema in schemas):
+            continue
+        kinds = {
+            schema.field(name).type: part
+            for part, schema in zip(reversed(parts), reversed(schemas), strict=True)
+        }
+        try:
+            types[name] = _common(name, kinds)
+        except TableError as error:
+            problems.append(str(error))
+        else:
+            problems += _unusable(source, parts[0], name, use, types[name])
+    found = Columns(parts, types, where)
+    if where is not None and all(name in types for name in where.columns):
+        try:
+            found.compared = _compared(found)
+            where.expression(found.compared)
+        except (TableError, ExpressionError) as error:
+            problems.append(
+                f"where: {error}" if isinstance(error, ExpressionError) else str(error)
+            )
+    _refuse(problems)
+    return found
+
+
+def _refuse(problems: list[str]) -> None:
+    if problems:
+        raise TableError("\n".join(dict.fromkeys(problems)))
+
+
+def _used(source: Source, where: Filter | None) -> dict[str, str]:
+    """Columns that are used, and what for."""
+    used = {source.value: "value"}
+    for level in source.levels:
+        for name in level.columns:
+            used.setdefault(name, f'level "{level.name}"')
+    for name in where.columns if where else ():
+        used.setdefault(name, "where")
+    return used
+
+
+def _absent(parts: Iterable[Part], used: Mapping[str, str]) -> list[str]:
+    """Say which columns parts do not have, or have twice."""
+    problems: dict[str, list[str]] = {}
+    for part in parts:
+        names = part.schema.names
+        alone = part.text and len(names) == 1
+        if alone and (mark := next((m for m in ";\t|" if m in names[0]), None)):
+            called = {"\t": "tabs", ";": '";"', "|": '"|"'}[mark]
+            text = f"{part.path}: seems to be separated by {called}"
+            problems.setdefault("separator", []).append(
+                f"{text}; save it with commas, or tabs as .tsv"
+            )
+            continue
+        for name, use in used.items():
+            if name not in names:
+                problems.setdefault(name, []).append(
+                    f'{part.path}: {use}: there is no column "{name}"; '
+                    f"{nearest(name, names)}"
+                )
+        for name in repeated(names):
+            if name in used:
+                problems.setdefault(name, []).append(
+                    f"{part.path}: {used[name]}: there are {names.count(name)} columns "
+                    f'"{name}"; rename all but one'
+                )
+    return [
+        text
+        + (
+            f" (and {len(texts) - NAMED} more files)"
+            if number == NAMED - 1 < len(texts) - 1
+            else ""
+        )
+        for texts in problems.values()
+        for number, text in enumerate(texts[:NAMED])
+    ]
+
+
+def _common(name: str, kinds: Mapping[pa.DataType, Part]) -> pa.DataType:
+    """Find the type that the types of a column in several parts can be read as."""
+    schemas = [pa.schema([(name, kind)]) for kind in kinds]
+    try:
+        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+    except pa.ArrowException:
+        held = ", ".join(f"{kind} in {part.path}" for kind, part in kinds.items())
+        raise TableError(
+            f'column "{name}": its types do not go together ({held}); make them one'
+        ) from None
+
+
+def _unusable(
+    source: Source, part: Part, name: str, use: str, kind: pa.DataType
+) -> list[str]:
+    if not codable(kind):
+        return [f'{part.path}: {use}: column "{name}" holds {kind}, which is no value']
+    number = (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_null(kind)
+    )
+    if name == source.value and not number and not part.text:
+        return [f'{part.path}: value: column "{name}" holds {kind}, not numbers']
+    return []
+
+
+def _compared(columns: Columns) -> dict[str, pa.DataType]:
+    """Find what columns of the filter are compared as; in CSV, by their first rows."""
+    assert columns.where is not None
+    wanted = {name: columns.types[name] for name in columns.where.columns}
+    if not columns.text:
+        return wanted
+    kinds: dict[str, list[pa.DataType]] = {name: [] for name in wanted}
+    for part in columns.parts:
+        for batch in part.batches(wanted):
+            for name, seen in kinds.items():
+                seen.append(csv_types.infer(batch.column(name)))
+            break
+    return {name: csv_types.common(seen) for name, seen in kinds.items()}

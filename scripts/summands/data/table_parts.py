@@ -1,0 +1,281 @@
+"""One file of a user's table: its columns, and its rows batch by batch."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from summands.data.labels import plain
+from summands.data.table_files import ending, readable
+from summands.files.words import TableError
+
+# Bytes of CSV, and rows of Parquet, that are held at a time.
+BLOCK_BYTES = 8_000_000
+BATCH_ROWS = 262_144
+
+_DAMAGED = (pa.ArrowException, EOFError, zlib.error, gzip.BadGzipFile)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One file of a table.
+
+    Parameters
+    ----------
+    path : Path
+        Its name ends with one of `summands.data.table_files.ENDINGS`.
+    """
+
+    path: Path
+
+    @property
+    def text(self) -> bool:
+        """Whether it is text (CSV), which has no types."""
+        return ending(self.path) != ".parquet"
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """Columns and types, see `plain`; all columns of text are strings.
+
+        Raises
+        ------
+        TableError
+            If the file is empty or cannot be read.
+        """
+        if self.text:
+            return pa.schema([(name, pa.string()) for name in self._header()])
+        with readable(self.path), self._whole(), pq.ParquetFile(self.path) as file:
+            return pa.schema(
+                [(field.name, plain(field.type)) for field in file.schema_arrow]
+            )
+
+    def batches(self, types: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+        """Read columns, in the order of the rows.
+
+        Parameters
+        ----------
+        types : mapping of str to DataType
+            What to read, and the type to read it as.
+
+        Yields
+        ------
+        pyarrow.RecordBatch
+            Of these columns.
+
+        Raises
+        ------
+        TableError
+            If the file is damaged, is no table, or holds bytes that are not UTF-8.
+        """
+        read = self._text_batches if self.text else self._parquet_batches
+        wanted = pa.schema(list(types.items()))
+        with readable(self.path), self._whole():
+            for batch in read(list(types)):
+                columns = [batch.column(name).cast(types[name]) for name in types]
+                yield pa.record_batch(columns, schema=wanted)
+
+    def place(self, row: int) -> str:
+        """Say where a row is: the line of text that it begins in, or its number.
+
+        Parameters
+        ----------
+        row : int
+            Counted from 0.
+        """
+        if not self.text:
+            return f"row {row + 1}"
+        with readable(self.path), self._reader() as file:
+            begins = 1
+            # The header is a record too.
+            for record in csv.reader(file, delimiter=self._delimiter):
+                line, begins = begins, _line(file) + 1
+                if not record:
+                    continue
+                if row < 0:
+                    return f"line {line}"
+                row -= 1
+        return "the last line"
+
+    def _parquet_batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
+        # Columns come through a buffer, however large their row groups are.
+        with pq.ParquetFile(self.path, buffer_size=1 << 20, pre_buffer=False) as file:
+            yield from file.iter_batches(BATCH_ROWS, columns=names, use_threads=False)
+
+    def _text_batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
+        with self._bytes() as file:
+            counted = _Quotes(file)
+            try:
+                yield from pyarrow.csv.open_csv(
+                    pa.PythonFile(counted, "r"),
+                    pyarrow.csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
+                    pyarrow.csv.ParseOptions(
+                        delimiter=self._delimiter, newlines_in_values=True
+                    ),
+                    pyarrow.csv.ConvertOptions(
+                        include_columns=names,
+                        column_types=dict.fromkeys(names, pa.string()),
+                    ),
+                )
+            except pa.ArrowInvalid as error:
+                if not self._only_a_header():
+                    raise TableError(f"{self.path}: {self._explain(error)}") from None
+            if counted.odd and (fault := self._unclosed()):
+                raise TableError(f"{self.path}: {fault}")
+
+    @property
+    def _delimiter(self) -> str:
+        return "\t" if ".tsv" in ending(self.path) else ","
+
+    def _header(self) -> list[str]:
+        with readable(self.path), self._whole(), self._reader() as file:
+            records = csv.reader(file, delimiter=self._delimiter)
+            try:
+                header: list[str] = next(filter(None, records), [])
+            except UnicodeDecodeError:
+                raise TableError(f"{self.path}: {self._not_utf8()}") from None
+            except csv.Error as error:
+                raise TableError(f"{self.path}: is not CSV ({error})") from None
+        if not header:
+            raise TableError(f"{self.path}: is empty; its first line must name columns")
+        return header
+
+    def _only_a_header(self) -> bool:
+        with self._reader() as file:
+            records = filter(None, csv.reader(file, delimiter=self._delimiter))
+            try:
+                return next(records, None) is not None and next(records, None) is None
+            except (UnicodeDecodeError, csv.Error):
+                return False
+
+    def _explain(self, error: pa.ArrowInvalid) -> str:
+        """Find out in which line text is no table; slow, as it reads all again."""
+        if "UTF8" in str(error):
+            return self._not_utf8()
+        if fault := self._ragged():
+            return fault
+        if fault := self._unclosed():
+            return fault
+        if "straddling" in str(error):
+            return f"a row is longer than {BLOCK_BYTES} bytes; is a quote not closed?"
+        return f"is not CSV ({str(error).splitlines()[0]})"
+
+    def _ragged(self) -> str | None:
+        columns = len(self.schema)
+        with self._reader(errors="replace") as file:
+            begins = 1
+            for record in csv.reader(file, delimiter=self._delimiter):
+                line, begins = begins, _line(file) + 1
+                if record and len(record) != columns:
+                    return (
+                        f"line {line} has {len(record)} values for {columns} columns; "
+                        "put values that hold a separator into double quotes"
+                    )
+        return None
+
+    def _unclosed(self) -> str | None:
+        with self._reader(errors="replace") as file:
+            records = csv.reader(file, delimiter=self._delimiter, strict=True)
+            begins = 1
+            try:
+                for _ in records:
+                    begins = _line(file) + 1
+            except csv.Error:
+                return f"line {begins} opens a quote that is not closed as it should be"
+        return None
+
+    def _not_utf8(self) -> str:
+        with self._bytes() as file:
+            start = file.read(2)
+        if start in (b"\xff\xfe", b"\xfe\xff"):
+            return "is UTF-16; save it as UTF-8"
+        seen = 0
+        with self._bytes() as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    line.decode()
+                except UnicodeDecodeError as error:
+                    return (
+                        f"line {number} is not UTF-8 (byte {seen + error.start + 1} of "
+                        "the text); save the table as UTF-8"
+                    )
+                seen += len(line)
+        return "is not UTF-8; save it so"
+
+    def _bytes(self) -> BinaryIO:
+        if ending(self.path).endswith(".gz"):
+            return cast(BinaryIO, gzip.open(self.path))
+        return self.path.open("rb")
+
+    def _reader(self, errors: str = "strict") -> _Lines:
+        csv.field_size_limit(max(BLOCK_BYTES, csv.field_size_limit()))
+        return _Lines(self._bytes(), "utf-8-sig", errors, newline="")
+
+    def _whole(self) -> _Whole:
+        return _Whole(self.path)
+
+
+class _Lines(io.TextIOWrapper):
+    """Text that knows how many lines of it have been read."""
+
+    count = 0
+
+    def __next__(self) -> str:
+        line = super().__next__()
+        self.count += 1
+        return line
+
+
+def _line(file: _Lines) -> int:
+    return file.count
+
+
+class _Quotes:
+    """Bytes that pass through, whose quotes are counted.
+
+    Text that ends within quotes is no error to the parser, which takes all lines since
+    they were opened for one value. Their number is odd then.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.odd = False
+        self.closed = False
+
+    def read(self, size: int) -> bytes:
+        block = self._file.read(size)
+        self.odd ^= bool(block.count(b'"') % 2)
+        return block
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class _Whole:
+    """Context in which a file is read: what is damaged becomes a `TableError`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, _: object) -> None:
+        if isinstance(error, _DAMAGED):
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise TableError(f"{self.path}: is damaged ({reason[0]})") from None
+
+
+def repeated(names: Sequence[str]) -> list[str]:
+    """Names that come more than once, each once."""
+    return [name for name in dict.fromkeys(names) if names.count(name) > 1]
