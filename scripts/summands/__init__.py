@@ -16,6 +16,8 @@ A package a step, each of which imports none but those before it:
     one module an estimator
 ``recovery``
     what needs a truth: scores, ranks, metrics, calibration
+``decomposition``
+    what fits of one observed table say: components, ranking, checks, warnings
 ``study``
     the study file, its checks, jobs and costs, the final tables
 ``report``

@@ -18,6 +18,7 @@ ORDER = (
     "estimation",
     "estimators",
     "recovery",
+    "decomposition",
     "study",
     "report",
 )
