@@ -151,7 +151,9 @@ KEEP_DRAWS = SAMPLERS if STUDY.keep_posteriors else []
 OTHERS = [name for name in STUDY.estimators if name not in KEEP_DRAWS]
 # Computed once: a study may have thousands of jobs.
 READS, FITS = (
-    ("simulate.py", "fit.py") if STUDY.observed is None else ("observe.py", "fit_table.py")
+    ("simulate.py", "fit.py")
+    if STUDY.observed is None
+    else ("observe.py", "fit_table.py")
 )
 SIMULATE_CODE = provenance.digest(READS)
 FIT_CODE = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -106,10 +107,7 @@ def read_levels(path: str | Path) -> tuple[Levels, Counts]:
     levels = Levels(
         tuple(map(int, sizes)),
         tuple(names[start] for start in starts[:-1]),
-        tuple(
-            tuple(labels[start:end])
-            for start, end in zip(starts[:-1], starts[1:], strict=True)
-        ),
+        tuple(tuple(labels[start:end]) for start, end in itertools.pairwise(starts)),
     )
     return levels, counts
 

@@ -247,30 +247,35 @@ def together(trees: Mapping[str, xr.DataTree]) -> xr.DataTree:
     return xr.DataTree.from_dict(groups)
 
 
-def read(path: str | Path) -> Draws:
-    """Read the draws of a file of one data set.
+def read(path: str | Path, levels: Levels) -> Draws:
+    """Read the draws of a file of one data set, and diagnose them again.
 
     Parameters
     ----------
     path : str or Path
         What `write` wrote of one design and one replicate.
+    levels : Levels
 
     Returns
     -------
     Draws
-        Without diagnostics.
     """
+    # Compiles; those who only write files need not wait for it.
+    from summands.posterior import diagnostics
+
     with storage.reading(path), xr.open_datatree(path, engine="h5netcdf") as tree:
         posterior = tree["posterior"].to_dataset().isel(replicate=0).load()
         statistics = tree["sample_stats"].to_dataset().isel(replicate=0).load()
     found = {str(name): v.to_numpy() for name, v in posterior.data_vars.items()}
     scales = {f.name: found[f.name] for f in fields(Scales) if f.name in found}
+    coefficients = found["intercept"], np.nan_to_num(found["mu"]), found["sigma"]
+    sampled = {str(n): v.to_numpy() for n, v in statistics.data_vars.items()}
     return Draws(
-        found["intercept"],
-        np.nan_to_num(found["mu"]),
-        found["sigma"],
-        statistics={str(n): v.to_numpy() for n, v in statistics.data_vars.items()},
-        diagnostics=None,
+        *coefficients,
+        statistics=sampled,
+        diagnostics=diagnostics.diagnose(
+            levels, estimands.evaluate(levels, *coefficients), sampled
+        ),
         gradients=0,
         parametrisation="",
         attempts=0,

@@ -148,7 +148,6 @@ def _summarise(fitted: Fit, standard: Standard, draws: Draws) -> None:
         fitted.upper_95,
     ) = np.quantile(standard.ordered, [0.025, 0.25, 0.75, 0.975], axis=1)
     found = draws.diagnostics
-    assert found is not None
     fitted.rhat = found.rhat
     fitted.ess_bulk = found.ess_bulk
     fitted.ess_tail = found.ess_tail

@@ -80,8 +80,7 @@ class Draws:
     statistics : mapping of str to ndarray, each of shape (chains, draws)
         Sampler statistics of the kept draws. Energies and log densities are those of
         the data in standard units.
-    diagnostics : Diagnostics or None
-        None where draws are read from a file.
+    diagnostics : Diagnostics
     gradients : int
         Gradient evaluations, those of tuning and of given-up attempts included.
     parametrisation : str
@@ -101,7 +100,7 @@ class Draws:
     mu: NDArray[np.float64]
     sigma: NDArray[np.float64]
     statistics: Mapping[str, NDArray[Any]]
-    diagnostics: Diagnostics | None
+    diagnostics: Diagnostics
     gradients: int
     parametrisation: str
     attempts: int

@@ -42,6 +42,10 @@ class Tables:
             for name, design in self.study.designs.items()
         }
 
+    def whole(self, name: str) -> pd.DataFrame:
+        """All of a table of an observed table, which has no replicates."""
+        return storage.read_table(self.paths[name]).to_pandas()
+
     def estimates(self) -> pd.DataFrame:
         """At most `MOST_ESTIMATES` estimates, and what they are held against."""
         columns = ["design", "replicate", "estimator"]

@@ -16,7 +16,7 @@ from summands.report.axes import Axis
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from summands.report import panels
+    from summands.report import answer_panels, panels
     from summands.report.reading import Tables
     from summands.study.study import Study
 
@@ -161,8 +161,55 @@ _ENTRIES = (
     ),
 )
 
+
+def _draw_forest(panel: answer_panels.Forest) -> Figure:
+    from summands.report import answer_figures
+
+    return answer_figures.forest(panel)
+
+
+def _shares(tables: Tables) -> answer_panels.Forest:
+    from summands.report import answer_panels
+
+    return answer_panels.shares(tables.whole("components"))
+
+
+def _means(tables: Tables) -> answer_panels.Forest:
+    from summands.report import answer_panels
+
+    assert tables.study.observed is not None
+    value = tables.study.observed.source.value
+    return answer_panels.means(tables.whole("shrinkage"), value)
+
+
+def _noise(tables: Tables) -> answer_panels.Forest:
+    from summands.report import answer_panels
+
+    return answer_panels.noise(tables.whole("estimates"))
+
+
+_OF_TABLES = (
+    Entry(
+        "shares",
+        "share of the variance of each level",
+        ("components",),
+        _shares,
+        _draw_forest,
+    ),
+    Entry(
+        "means",
+        "which contributors shift the values",
+        ("shrinkage",),
+        _means,
+        _draw_forest,
+    ),
+    Entry(
+        "noise", "which contributors are noisy", ("estimates",), _noise, _draw_forest
+    ),
+)
+
 # All figures by name, in the order of a report.
-FIGURES = {entry.name: entry for entry in _ENTRIES}
+FIGURES = {entry.name: entry for entry in (*_ENTRIES, *_OF_TABLES)}
 
 
 def of(study: Study) -> list[Entry]:
@@ -178,6 +225,6 @@ def of(study: Study) -> list[Entry]:
     """
     return [
         entry
-        for entry in FIGURES.values()
+        for entry in (_ENTRIES if study.observed is None else _OF_TABLES)
         if entry.condition is None or entry.condition(study)
     ]

@@ -136,11 +136,17 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
     if not found:
         resolved = _with_defaults(dict(document), rules)
         entries = _entries(resolved["estimators"])
-        found, designs, table = [], {}, None
+        found, table = [], None
+        designs: dict[str, Design] = {}
         if "observed" in resolved:
             folder = files[0].parent if files else Path()
             table = observed.read(resolved["observed"], folder)
             found = observed.problems(document, table)
+            resolved = {
+                key: value
+                for key, value in resolved.items()
+                if key not in observed.OF_SIMULATIONS
+            }
             found += [
                 f"estimators.{name}: reads rows, and of an observed table there are "
                 "cells alone"
@@ -150,7 +156,7 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
         else:
             designs, found = _designs(resolved)
         found += _conflicting(entries)
-        if table is None and not resolved["keep_rows"]:
+        if not resolved.get("keep_rows", True):
             found += [
                 f"estimators.{name}: reads rows, which `keep_rows: false` does not keep"
                 for name, entry in entries.items()
@@ -164,11 +170,11 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
     return Study(
         name=resolved["study"],
         seed=int(resolved["seed"]),
-        replicates=int(resolved["replicates"]),
+        replicates=int(resolved.get("replicates", 1)),
         replicates_per_job=resolved.get("replicates_per_job"),
         designs_per_job=resolved.get("designs_per_job"),
-        keep_rows=resolved["keep_rows"],
-        keep_posteriors=resolved["keep_posteriors"],
+        keep_rows=resolved.get("keep_rows", False),
+        keep_posteriors=resolved.get("keep_posteriors", True),
         observed=table,
         designs=designs,
         estimators=entries,

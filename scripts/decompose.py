@@ -1,0 +1,117 @@
+"""Put the fits of an observed table into the tables of its answer."""
+
+import signal
+
+if __name__ == "__main__":
+    # Ctrl-C ends it without a stack, from here on; the run has a word on it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from summands.data import table_data
+from summands.estimation import draws_file, tables
+from summands.files import job, provenance, storage
+from summands.report import answer
+from summands.study import answers, study
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import Snakemake
+
+    snakemake: Snakemake  # set by Snakemake before this file runs
+
+
+def main(
+    checked: study.Study,
+    inputs: Mapping[str, Any],
+    samplers: Sequence[str],
+    packages: Sequence[str],
+    outputs: Mapping[str, str],
+) -> None:
+    """Write the tables and the summary.
+
+    Parameters
+    ----------
+    checked : Study
+    inputs : mapping
+        Paths: of "cells", "levels", "identification" and "rows"; lists of those of
+        "estimates", "fits" and "components", an estimator each, and of "posteriors", a
+        sampler each.
+    samplers : sequence of str
+        Names of the estimators with posteriors.
+    packages : sequence of str
+        Packages whose versions are recorded.
+    outputs : mapping of str to str
+        Paths by name of table, "study", "provenance" and "summary".
+    """
+    levels, counts = table_data.read_levels(inputs["levels"])
+    cells = table_data.read_cells(inputs, levels)
+    estimates, fits, components = (
+        dict(
+            zip(checked.estimators, map(storage.read_table, inputs[name]), strict=True)
+        )
+        for name in ("estimates", "fits", "components")
+    )
+    posteriors = dict(zip(samplers, inputs["posteriors"], strict=True))
+    fitted = {
+        name: answers.Fitted(
+            checked.estimators[name],
+            estimates[name],
+            table,
+            tables.read_components(components[name]),
+            draws_file.read(posteriors[name], levels)
+            if name in posteriors and table["error"][0].as_py() is None
+            else None,
+        )
+        for name, table in fits.items()
+    }
+    table = answers.Table(
+        levels,
+        cells,
+        counts,
+        *table_data.read_extremes(inputs["cells"]),
+        *(table_data.read_rows(inputs["rows"]) if counts.kept else (None, None)),
+    )
+    found = {
+        "estimates": pa.concat_tables(estimates.values()),
+        "fits": pa.concat_tables(fits.values()),
+    } | answers.make(checked, table, fitted, job.say)
+    for name, made in found.items():
+        with storage.whole(outputs[name]) as path:
+            pq.write_table(made, path, compression=storage.COMPRESSION)
+    warnings = answers.cautions(cells, found)
+    texts = {
+        "study": yaml.safe_dump(checked.resolved, sort_keys=False),
+        "provenance": json.dumps(provenance.record(packages), indent=2) + "\n",
+        "summary": answer.text(checked, levels, counts, found, warnings),
+    }
+    for line in warnings:
+        job.say(line)
+    for key, text in texts.items():
+        with storage.whole(outputs[key]) as path:
+            path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    job.start(snakemake.log[0], snakemake.params.results)
+    arguments: dict[str, Any] = dict(snakemake.params.items())
+    try:
+        main(
+            study.load(arguments["study"]),
+            {
+                name: getattr(snakemake.input, name)
+                for name, _ in snakemake.input.items()
+            },
+            arguments["samplers"],
+            arguments["packages"],
+            dict(snakemake.output.items()),
+        )
+    except answers.RequestError as refusal:
+        job.warn(str(refusal))
+        sys.exit(1)

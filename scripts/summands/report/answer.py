@@ -1,0 +1,241 @@
+"""The last words of a run that took an observed table apart: its answer."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from summands.data.table_data import Counts
+from summands.model.levels import Levels
+from summands.study.study import Study
+
+WIDTH = 88
+
+# Contributors of a level that are named.
+NAMED = 3
+
+# From this probability on a contributor is the answer to a question.
+CLEAR = 0.8
+
+QUESTIONS = {
+    "highest_mu": "highest",
+    "lowest_mu": "lowest",
+    "noisiest": "noisiest",
+    "quietest": "quietest",
+}
+
+
+def main_estimator(fits: pd.DataFrame, found: pd.DataFrame) -> str | None:
+    """Choose the estimator whose answer is told in words.
+
+    The first that converged of those with the most to say: with ranks of contributors
+    rather than without, with components rather than without.
+
+    Parameters
+    ----------
+    fits : pandas.DataFrame
+        The table of fits.
+    found : pandas.DataFrame
+        The table of components.
+    """
+    good = list(fits.loc[fits["converged"], "estimator"])
+    with_share = found[found["share_lower_95"].notna()]
+    for some in (with_share["estimator"], found["estimator"], good):
+        chosen = [name for name in good if name in set(some)]
+        if chosen:
+            return chosen[0]
+    return None
+
+
+def text(
+    study: Study,
+    levels: Levels,
+    counts: Counts,
+    tables: Mapping[str, pa.Table],
+    warnings: Sequence[str],
+) -> str:
+    """Write the summary of a table that was taken apart.
+
+    Parameters
+    ----------
+    study : Study
+    levels : Levels
+    counts : Counts
+    tables : mapping of str to pyarrow.Table
+        The final tables.
+    warnings : sequence of str
+        What to beware of.
+
+    Returns
+    -------
+    str
+        What was read; the share of each level; which contributors shift the values,
+        and which are noisy; what the data cannot tell; how the fits went.
+    """
+    frames = {name: table.to_pandas() for name, table in tables.items()}
+    parts = [_read(study, levels, counts), _components(frames["components"])]
+    name = main_estimator(frames["fits"], frames["components"])
+    if name is not None:
+        parts += [_contributors(name, frames), _gauge(name, frames)]
+    parts += [_comparison(frames["comparison"]), _warnings(warnings)]
+    parts += [_fits(frames["fits"]), _tables(study, tables)]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def _rows(frame: pd.DataFrame) -> Iterator[Any]:
+    yield from frame.itertuples()
+
+
+def _read(study: Study, levels: Levels, counts: Counts) -> list[str]:
+    assert study.observed is not None
+    sizes = ", ".join(
+        f"{name} ({size:,})"
+        for name, size in zip(levels.names[1:], levels.sizes[1:], strict=True)
+    )
+    lines = [
+        f"Study {study.name}: {counts.rows:,} rows of {study.observed.source.value}; "
+        f"levels {sizes}"
+    ]
+    if counts.filtered:
+        lines.append(f"  {counts.filtered:,} rows are left out by the filter")
+    if counts.dropped_rows:
+        missing = ", ".join(f"{name} {n:,}" for name, n in counts.dropped.items())
+        lines.append(
+            f"  {counts.dropped_rows:,} rows without a value or a label are left out: "
+            f"{missing}"
+        )
+    return lines
+
+
+def _components(found: pd.DataFrame) -> list[str]:
+    if found.empty:
+        return []
+    width = max(12, *found["component"].str.len())
+    lines = ["How much of the variation each level owns, as variance:"]
+    for name, mine in found.groupby("estimator", sort=False):
+        lines.append(f"  {name}")
+        for row in _rows(mine):
+            share = "" if pd.isna(row.share) else f"{100 * row.share:5.1f} %"
+            if pd.notna(row.share_lower_95):
+                ends = (
+                    f"{100 * row.share_lower_95:.1f} to {100 * row.share_upper_95:.1f}"
+                )
+                share += f" ({ends})"
+            sd = f"sd {row.sd:.4g}"
+            if pd.notna(row.sd_lower_95):
+                sd += f" ({row.sd_lower_95:.4g} to {row.sd_upper_95:.4g})"
+            lines.append(f"    {row.component:<{width}}{share:<26}{sd}")
+    return lines
+
+
+def _contributors(name: str, frames: Mapping[str, pd.DataFrame]) -> list[str]:
+    ranking, estimates = frames["ranking"], frames["estimates"]
+    ranking = ranking[ranking["estimator"] == name]
+    if ranking.empty:
+        return []
+    estimates = estimates[estimates["estimator"] == name]
+    values = {
+        key: of_parameter.set_index(["level", "contributor"])
+        for key, of_parameter in estimates.groupby("parameter")
+        if key in ("mu", "sigma", "variance_contrast")
+    }
+    lines = [f"Which contributors shift the values, and which are noisy ({name}):"]
+    for level, mine in ranking.groupby("level", sort=True):
+        lines.append(f"  {mine['level_name'].iloc[0]}")
+        for question, word in QUESTIONS.items():
+            asked = mine[mine["question"] == question]
+            if asked.empty:
+                continue
+            asked = asked.sort_values("probability", ascending=False, kind="stable")
+            best = asked.iloc[0]
+            if best["probability"] >= CLEAR:
+                key = (level, best["contributor"])
+                lines.append(
+                    f"    {word:<9} {best['label']}, probability "
+                    f"{best['probability']:.2f}{_value(question, values, key)}"
+                )
+            else:
+                some = ", ".join(
+                    f"{row.label} {row.probability:.2f}"
+                    for row in _rows(asked.head(NAMED))
+                )
+                lines.append(f"    {word:<9} not clear: {some}")
+    return lines
+
+
+def _value(question: str, values: Mapping[Any, pd.DataFrame], key: Any) -> str:
+    """Say by how much a contributor stands out."""
+    parameter = "mu" if question.endswith("_mu") else "variance_contrast"
+    row = values[parameter].loc[key]
+    what = "" if parameter == "mu" else "its variance less the mean of its level "
+    sign = f"{row['estimate']:+.4g}"
+    return f": {what}{sign} ({row['lower_95']:.4g} to {row['upper_95']:.4g})"
+
+
+def _gauge(name: str, frames: Mapping[str, pd.DataFrame]) -> list[str]:
+    found = frames.get("gauge")
+    if found is None or found[found["estimator"] == name].empty:
+        return []
+    mine = found[found["estimator"] == name]
+    lines = [f"Measurement-system analysis ({name}):"]
+    for row in _rows(mine):
+        share = f"{row.study_variation:5.1f} % of the total sd"
+        if pd.notna(row.tolerance_share):
+            share += f", {row.tolerance_share:.1f} % of the tolerance"
+        lines.append(f"    {row.source:<17}sd {row.sd:<11.4g}{share}")
+    lines.append(f"    distinct categories: {mine['ndc'].iloc[0]:.1f}")
+    return lines
+
+
+def _comparison(found: pd.DataFrame) -> list[str]:
+    if len(found) < 2:
+        return []
+    lines = ["Which variant predicts rows it has not seen best (leave one out):"]
+    for row in _rows(found):
+        line = f"    {row.estimator:<22}elpd {row.elpd_loo:.1f}"
+        if row.difference:
+            line += f", {row.difference:.1f} from the best (se {row.difference_se:.1f})"
+        if row.pareto_k_over_0_7:
+            line += f"; {row.pareto_k_over_0_7} rows with a Pareto k over 0.7"
+        lines.append(line)
+    return lines
+
+
+def _warnings(warnings: Sequence[str]) -> list[str]:
+    if not warnings:
+        return []
+    return [
+        "What to beware of:",
+        *(
+            line
+            for sentence in warnings
+            for line in textwrap.wrap(
+                sentence, WIDTH, initial_indent="  - ", subsequent_indent="    "
+            )
+        ),
+    ]
+
+
+def _fits(fits: pd.DataFrame) -> list[str]:
+    return [
+        f"{'estimator':<22}{'converged':>11}{'seconds':>10}",
+        *(
+            f"{row.estimator:<22}{'yes' if row.converged else 'no':>11}"
+            f"{row.seconds:>10.2f}"
+            for row in _rows(fits)
+        ),
+    ]
+
+
+def _tables(study: Study, tables: Mapping[str, pa.Table]) -> list[str]:
+    return [
+        f"Tables in results/{study.name}/:",
+        *(
+            f"  {name + '.parquet':<22}{len(table):,} rows"
+            for name, table in tables.items()
+        ),
+    ]
