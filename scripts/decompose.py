@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from summands.data import table_data
-from summands.estimation import draws_file, tables
+from summands.estimation import kept_draws, tables
 from summands.files import job, provenance, storage
 from summands.report import answer
 from summands.study import answers, study
@@ -65,7 +65,7 @@ def main(
             estimates[name],
             table,
             tables.read_components(components[name]),
-            draws_file.read(posteriors[name], levels)
+            kept_draws.read(posteriors[name], levels)
             if name in posteriors and table["error"][0].as_py() is None
             else None,
         )

@@ -14,7 +14,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import NDArray
 
-from summands.estimation.results import Draws, Scales
+from summands.estimation.results import Draws
 from summands.files import storage
 from summands.model import estimands
 from summands.model.cells import Cells
@@ -245,42 +245,6 @@ def together(trees: Mapping[str, xr.DataTree]) -> xr.DataTree:
         [name for name in groups["observed_data"].data_vars if name != "mean"]
     )
     return xr.DataTree.from_dict(groups)
-
-
-def read(path: str | Path, levels: Levels) -> Draws:
-    """Read the draws of a file of one data set, and diagnose them again.
-
-    Parameters
-    ----------
-    path : str or Path
-        What `write` wrote of one design and one replicate.
-    levels : Levels
-
-    Returns
-    -------
-    Draws
-    """
-    # Compiles; those who only write files need not wait for it.
-    from summands.posterior import diagnostics
-
-    with storage.reading(path), xr.open_datatree(path, engine="h5netcdf") as tree:
-        posterior = tree["posterior"].to_dataset().isel(replicate=0).load()
-        statistics = tree["sample_stats"].to_dataset().isel(replicate=0).load()
-    found = {str(name): v.to_numpy() for name, v in posterior.data_vars.items()}
-    scales = {f.name: found[f.name] for f in fields(Scales) if f.name in found}
-    coefficients = found["intercept"], np.nan_to_num(found["mu"]), found["sigma"]
-    sampled = {str(n): v.to_numpy() for n, v in statistics.data_vars.items()}
-    return Draws(
-        *coefficients,
-        statistics=sampled,
-        diagnostics=diagnostics.diagnose(
-            levels, estimands.evaluate(levels, *coefficients), sampled
-        ),
-        gradients=0,
-        parametrisation="",
-        attempts=0,
-        scales=Scales(**scales) if scales else None,
-    )
 
 
 def write(tree: xr.DataTree, path: str | Path) -> None:

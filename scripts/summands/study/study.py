@@ -207,7 +207,7 @@ def read(path: Path) -> Study:
 
 def _with_defaults(value: Any, rules: Mapping[str, Any]) -> Any:
     """Copy a checked document, with defaults after what is given."""
-    if "properties" in rules:
+    if "properties" in rules and (value is None or isinstance(value, Mapping)):
         value = value or {}
         given = {
             key: _with_defaults(item, rules["properties"][key])
