@@ -1,9 +1,10 @@
 """The posterior of the full model, sampled by nutpie's NUTS.
 
 Hoffman and Gelman (2014, JMLR 15:1593) for the sampler, `summands.model.statement` for
-the model. Two backends sample the same posterior: "compiled"
-(`summands.posterior.density`, in coordinates fitted to the data), and "pymc" (the model
-as PyMC states it, compiled for each design).
+the model. Two backends sample the same posterior: "compiled" (in coordinates fitted to
+the data: `summands.posterior.density`, and where scales are estimated or all rows have
+one noise `summands.posterior.pooled`), and "pymc" (the model as PyMC states it,
+compiled for each design).
 """
 
 from __future__ import annotations
@@ -11,13 +12,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from summands.estimation.results import Draws
+from summands.estimation.results import Draws, Scales
 from summands.estimators import PRIORS_OPTION
 from summands.model import estimands
 from summands.model.cells import Cells
@@ -36,6 +37,22 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "`compiled`: a kernel that serves every design, in coordinates fitted to "
             "the data; `pymc`: the model as PyMC states it, slower, compiled anew for "
             "each job."
+        ),
+    },
+    "scales": {
+        "enum": ["known", "estimated"],
+        "default": "known",
+        "description": (
+            "Scales of the priors of mu and sigma. `known`: those of the design, or of "
+            "`priors`; `estimated`: each level's own, learnt from the data."
+        ),
+    },
+    "noise": {
+        "enum": ["contributor", "constant"],
+        "default": "contributor",
+        "description": (
+            "`contributor`: a sigma for each; `constant`: all rows have one noise, "
+            "which is stated as the sigma of level 0, and all other sigmas are 0."
         ),
     },
     "chains": {
@@ -71,7 +88,9 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "description": (
             "How many more attempts a fit that did not converge may make, on the same "
             "data: the first with twice the tuning and an acceptance rate of at least "
-            "0.97, the second with four times and 0.99, keeping each fourth draw."
+            "0.97, the second with four times and 0.99, keeping each fourth draw. For "
+            "estimated scales and constant noise, where the means are integrated out, "
+            "it is 0.95 from the start and 0.99 in both."
         ),
     },
     "priors": PRIORS_OPTION,
@@ -109,20 +128,30 @@ class _Attempt:
         How many draws it makes for one that is kept.
     kind : str, optional
         Coordinates; by default those that suit the data.
+    sweeps : int, optional
+        Of moves along the ridges after each draw that is kept.
     """
 
     tuning: int
     accept: float
     thinning: int
-    kind: str | None
+    kind: str | None = None
+    sweeps: int = 1
 
 
 # Of the fits that the first two give up, most are of few rows and mix slowly; there
 # "floors" takes ten times the gradients and mixes no better.
 ATTEMPTS = (
-    _Attempt(1, 0.0, 1, None),
-    _Attempt(2, 0.97, 1, None),
+    _Attempt(1, 0.0, 1),
+    _Attempt(2, 0.97, 1),
     _Attempt(4, 0.99, 4, "warped"),
+)
+
+# Where the means are integrated out, what mixes slowly are the ridges.
+POOLED_ATTEMPTS = (
+    _Attempt(1, 0.95, 1, sweeps=3),
+    _Attempt(2, 0.99, 1, sweeps=3),
+    _Attempt(4, 0.99, 4, sweeps=3),
 )
 
 Array = NDArray[np.float64]
@@ -130,27 +159,55 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class _Sampled:
-    """Draws as a backend returns them; variances are sigma squared."""
+    """Draws as a backend returns them."""
 
     intercept: Array
     mu: Array
-    variance: Array
+    sigma: Array
     statistics: Mapping[str, NDArray[Any]]
     gradients: int
     parametrisation: str
+    scales: Scales | None = None
+
+    @property
+    def arrays(self) -> list[Array]:
+        """All draws."""
+        found = [self.intercept, self.mu, self.sigma]
+        if self.scales is not None:
+            found += [
+                values for values in vars(self.scales).values() if values is not None
+            ]
+        return found
 
 
 def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
     """Compile, or load from the cache, what all data sets of these levels share."""
+    estimated, constant = _model(problem, options)
+    if options["backend"] == "pymc":
+        _compile(problem.levels, estimated, constant)
+    elif estimated or constant:
+        from summands.posterior import pooled
+
+        pooled.prepare(problem, estimated, constant)
+        return
+    else:
+        from summands.posterior import density, foreign
+
+        foreign.functions(density.callback)
     from summands.posterior import allocation
 
-    if options["backend"] == "pymc":
-        _compile(problem.levels)
-    else:
-        from summands.posterior import nuts
-
-        nuts.functions()
     allocation.mix(problem, np.ones((1, problem.levels.contributors)), 0)
+
+
+def _model(problem: Problem, options: Mapping[str, Any]) -> tuple[bool, bool]:
+    """Say whether scales are estimated, and whether there is one noise."""
+    estimated = options["scales"] == "estimated"
+    if estimated and problem.scales is None:
+        raise ValueError(
+            "scales: estimated needs a prior for the scales, and the design states "
+            "known ones: give `priors` distributions, as mu_sd: {half_normal: 1.0}"
+        )
+    return estimated, options["noise"] == "constant"
 
 
 def estimate(
@@ -184,15 +241,22 @@ def estimate(
     ------
     FloatingPointError
         If a draw is not finite.
+    ValueError
+        If scales are to be estimated that have no prior.
     """
-    from summands.posterior import allocation
-
-    backend = _sample_pymc if options["backend"] == "pymc" else _sample_compiled
+    estimated, constant = _model(problem, options)
+    sample: Callable[..., _Sampled] = _sample_compiled
+    attempts = ATTEMPTS
+    if estimated or constant:
+        sample = partial(_sample_pooled, estimated=estimated, constant=constant)
+        attempts = POOLED_ATTEMPTS
+    if options["backend"] == "pymc":
+        sample = partial(_sample_pymc, estimated=estimated, constant=constant)
     levels = problem.levels
     gradients = 0
     seeds = np.random.SeedSequence(seed).generate_state(2 * 3, np.uint32)
     for attempt in range(options["escalations"] + 1):
-        changed = ATTEMPTS[attempt]
+        changed = attempts[attempt]
         settings: dict[str, Any] = {
             "chains": options["chains"],
             "tune": options["tune"] * changed.tuning,
@@ -205,30 +269,26 @@ def estimate(
             "progress_callback": _heartbeat(progress),
             "progress_rate": HEARTBEAT,
         }
-        sampled = backend(cells, problem, settings, changed.kind)
-        kept = slice(None, None, changed.thinning)
+        sampled = sample(cells, problem, settings, changed, int(seeds[2 * attempt + 1]))
         gradients += sampled.gradients
-        variance = allocation.mix(
-            problem, sampled.variance[:, kept], int(seeds[2 * attempt + 1])
-        )
-        coefficients = (
-            sampled.intercept[:, kept],
-            sampled.mu[:, kept],
-            np.sqrt(variance),
-        )
-        if not all(np.isfinite(values).all() for values in coefficients):
+        if not all(np.isfinite(values).all() for values in sampled.arrays):
             raise FloatingPointError("the sampler returned draws that are not finite")
         found = diagnostics.diagnose(
             levels,
-            estimands.evaluate(levels, *coefficients),
+            estimands.evaluate(levels, sampled.intercept, sampled.mu, sampled.sigma),
             sampled.statistics,
+            sampled.arrays[3:],
+            one_noise=constant,
         )
         if found.converged:
             break
     return Draws(
-        *coefficients,
+        sampled.intercept,
+        sampled.mu,
+        sampled.sigma,
         statistics={
-            name: values[:, kept] for name, values in sampled.statistics.items()
+            name: values[:, :: changed.thinning]
+            for name, values in sampled.statistics.items()
         },
         diagnostics=found,
         gradients=gradients,
@@ -236,16 +296,21 @@ def estimate(
         attempts=attempt + 1,
         kept_as=options["keep_draws"],
         keep_predictive=options["keep_predictive"],
+        scales=sampled.scales,
     )
 
 
 def _sample_compiled(
-    cells: Cells, problem: Problem, settings: dict[str, Any], kind: str | None
+    cells: Cells,
+    problem: Problem,
+    settings: dict[str, Any],
+    attempt: _Attempt,
+    seed: int,
 ) -> _Sampled:
     """Sample with the compiled kernel, in coordinates of this kind or the best one."""
-    from summands.posterior import allocation, coordinates, nuts
+    from summands.posterior import allocation, coordinates, density, nuts
 
-    chosen = coordinates.fit(problem, cells, kind)
+    chosen = coordinates.fit(problem, cells, attempt.kind)
 
     def start(chain_seed: int) -> Array:
         # Dispersed along the ridges as well, where the prior alone decides.
@@ -257,41 +322,108 @@ def _sample_compiled(
         return moved if np.isfinite(moved).all() else z
 
     trace = nuts.sample(
-        chosen.packed(problem, cells), chosen.dimension, start, **settings
+        density.callback,
+        chosen.packed(problem, cells),
+        chosen.dimension,
+        start,
+        **settings,
     )
+    intercept, mu, variance = chosen.coefficients(trace.z)
+    kept = slice(None, None, attempt.thinning)
     return _Sampled(
-        *chosen.coefficients(trace.z),
+        intercept[:, kept],
+        mu[:, kept],
+        np.sqrt(allocation.mix(problem, variance[:, kept], seed, attempt.sweeps)),
         statistics=trace.statistics,
         gradients=trace.gradients,
         parametrisation=chosen.kind,
     )
 
 
+def _sample_pooled(
+    cells: Cells,
+    problem: Problem,
+    settings: dict[str, Any],
+    attempt: _Attempt,
+    seed: int,
+    *,
+    estimated: bool,
+    constant: bool,
+) -> _Sampled:
+    """Sample with the means integrated out, and draw what was integrated out."""
+    from summands.posterior import nuts, pooled
+
+    target = pooled.fit(problem, cells, estimated, constant)
+    trace = nuts.sample(
+        target.density.callback,
+        target.packed(),
+        target.dimension,
+        target.start,
+        **settings,
+    )
+    z = trace.z[:, :: attempt.thinning]
+    intercept, mu, sigma, scales = pooled.complete(
+        target, z, seed, attempt.sweeps, estimated
+    )
+    return _Sampled(
+        intercept,
+        mu,
+        sigma,
+        scales=scales and Scales(*scales),
+        statistics=trace.statistics,
+        gradients=trace.gradients,
+        parametrisation="constant" if constant else "pooled",
+    )
+
+
 def _sample_pymc(
-    cells: Cells, problem: Problem, settings: dict[str, Any], kind: str | None
+    cells: Cells,
+    problem: Problem,
+    settings: dict[str, Any],
+    attempt: _Attempt,
+    seed: int,
+    *,
+    estimated: bool,
+    constant: bool,
 ) -> _Sampled:
     """Sample the model as PyMC states it; there is only one set of coordinates."""
     import nutpie
 
     from summands.model import statement
+    from summands.posterior import allocation
 
-    program = _compile(problem.levels)
+    program = _compile(problem.levels, estimated, constant)
     # Starting points come from a function that reads the model's own containers,
     # which with_data leaves as they are: set both, or they would be those of the data
     # set that happened to be compiled.
-    for name, value in statement.priors(problem, cells).items():
+    for name, value in statement.priors(problem, cells, estimated, constant).items():
         program.model.set_data(name, value)
-    data = statement.data(problem, cells)
+    data = statement.data(problem, cells, estimated, constant)
     trace = nutpie.sample(program.compiled.with_data(**data), **settings)
     kept, warmup = trace["sample_stats"], trace["warmup_sample_stats"]
-    posterior = trace["posterior"]
+    posterior = {
+        name: trace["posterior"][name].to_numpy()[:, :: attempt.thinning]
+        for name in program.names
+    }
+    scales = None
+    variance = posterior["sigma"] ** 2
+    if not constant:
+        variance = allocation.mix(
+            problem, variance, seed, attempt.sweeps, pooled=estimated
+        )
+    if estimated:
+        from summands.posterior import pooled
+
+        noise = None if constant else np.sqrt(variance)
+        scales = Scales(*pooled.scales_of(problem, posterior["mu_sd"], noise, seed))
     return _Sampled(
-        intercept=posterior["intercept"].to_numpy(),
-        mu=posterior["mu"].to_numpy(),
-        variance=posterior["sigma"].to_numpy() ** 2,
+        posterior["intercept"],
+        posterior["mu"],
+        np.sqrt(variance),
         statistics={name: kept[name].to_numpy() for name in diagnostics.STATISTICS},
         gradients=int(kept["n_steps"].sum() + warmup["n_steps"].sum()),
-        parametrisation="softplus",
+        parametrisation="non-centred" if estimated or constant else "softplus",
+        scales=scales,
     )
 
 
@@ -299,10 +431,11 @@ def _sample_pymc(
 class _Program:
     model: Any
     compiled: Any
+    names: list[str]
 
 
 @lru_cache(maxsize=1)
-def _compile(levels: Levels) -> _Program:
+def _compile(levels: Levels, estimated: bool, constant: bool) -> _Program:
     """Compile the PyMC model once for all data sets and priors of these levels."""
     import nutpie
 
@@ -316,9 +449,10 @@ def _compile(levels: Levels) -> _Program:
         mean=np.array([0.0]),
         sum_of_squares=np.array([1.0]),
     )
-    built = statement.build(Problem(levels, 1.0, 0.0, 1.0), cells)
-    compiled = nutpie.compile_pymc_model(built, var_names=["intercept", "mu", "sigma"])
-    return _Program(built, compiled)
+    built = statement.build(Problem.following(levels), cells, estimated, constant)
+    names = ["intercept", "mu", "sigma"] + ["mu_sd"] * estimated
+    compiled = nutpie.compile_pymc_model(built, var_names=names)
+    return _Program(built, compiled, names)
 
 
 def _heartbeat(progress: Callable[[str], None]) -> Callable[[list[Any]], None]:

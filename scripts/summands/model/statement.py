@@ -1,13 +1,12 @@
 """The model, as PyMC states it: priors, constraints, and the likelihood on cells.
 
-It is what nutpie's backend "pymc" samples. The default backend samples the same density
-from `posterior.density`, compiled by hand: whatever changes here has to change there
-(with `posterior.mode`), or a test of their equality fails.
+It is what nutpie's backend "pymc" samples. The default backend samples the same
+densities from `posterior.density`, `posterior.pooled_density` and
+`posterior.constant_density`, compiled by hand: whatever changes here has to change
+there (with `posterior.mode`), or a test of their equality fails.
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pymc as pm
@@ -17,10 +16,13 @@ from pymc.logprob.transforms import Transform
 from pytensor.tensor import TensorVariable
 
 from summands.model.cells import Cells
-from summands.model.problem import PRIORS, Problem
+from summands.model.levels import Levels
+from summands.model.problem import Problem
 
 
-def build(problem: Problem, cells: Cells) -> pm.Model:
+def build(
+    problem: Problem, cells: Cells, estimated: bool = False, constant: bool = False
+) -> pm.Model:
     """State the model for one data set.
 
     The data and the priors are `pymc.Data` containers named as in `data`, so that
@@ -32,64 +34,129 @@ def build(problem: Problem, cells: Cells) -> pm.Model:
         Levels and priors.
     cells : Cells
         The first data set.
+    estimated : bool, optional
+        Whether each level has scales of its own, with the priors `Problem.scales`.
+    constant : bool, optional
+        Whether all rows have one noise: the sigma of level 0, and 0 of the others.
 
     Returns
     -------
     pymc.Model
         With ``intercept``, ``mu`` and ``sigma``, the latter two over the K
-        contributors.
+        contributors; where scales are estimated with ``mu_sd``, and unless the noise
+        is constant ``log_sigma_mean`` and ``log_sigma_sd``, over the J levels.
     """
     levels = problem.levels
-    with pm.Model(coords={"contributor": np.arange(levels.contributors)}) as model:
-        observed = {
-            name: pm.Data(name, value) for name, value in data(problem, cells).items()
+    coords = {
+        "contributor": np.arange(levels.contributors),
+        "level": np.arange(levels.count),
+    }
+    with pm.Model(coords=coords) as model:
+        given = {
+            name: pm.Data(name, value)
+            for name, value in data(problem, cells, estimated, constant).items()
         }
-        # The problem again, with containers for numbers.
-        prior = replace(problem, **{name: observed[name] for name in PRIORS})
-        intercept = pm.Normal("intercept", prior.intercept_mean, prior.intercept_sd)
-        mu = pm.Deterministic(
-            "mu",
-            pt.concatenate(
-                [
-                    pt.zeros(1)
-                    if size == 1
-                    else pm.ZeroSumNormal(f"mu_{level}", prior.mu_sd, shape=size)
-                    for level, size in enumerate(levels.sizes)
-                ]
-            ),
-            dims="contributor",
+        intercept = pm.Normal(
+            "intercept", given["intercept_mean"], given["intercept_sd"]
         )
-        # The prior of sigma, stated for sigma^2 / tau, which is log-normal as well.
-        tau = observed["information_scale"]
-        scaled_variance = pm.LogNormal(
-            "scaled_variance",
-            prior.log_variance_mean - pt.log(tau),
-            prior.log_variance_sd,
-            dims="contributor",
-            default_transform=None,
-            transform=Softplus(),
-        )
-        sigma = pm.Deterministic(
-            "sigma", pt.sqrt(tau * scaled_variance), dims="contributor"
-        )
-        mean = intercept + mu[observed["members"]].sum(axis=1)
-        variance = (sigma**2)[observed["members"]].sum(axis=1)
+        mu = _scaled_means(levels, given) if estimated else _means(levels, given)
+        if constant:
+            sigma = _one_noise(levels, given)
+        elif estimated:
+            sigma = _pooled_noise(levels, given)
+        else:
+            sigma = _noise(given)
+        mean = intercept + mu[given["members"]].sum(axis=1)
+        variance = (sigma**2)[given["members"]].sum(axis=1)
         pm.Potential(
             "log_likelihood",
             cell_log_likelihood(
-                observed["n"],
-                observed["mean"],
-                observed["sum_of_squares"],
-                mean,
-                variance,
+                given["n"], given["mean"], given["sum_of_squares"], mean, variance
             ).sum(),
         )
     return model
 
 
-def data(problem: Problem, cells: Cells) -> dict[str, NDArray[np.generic]]:
+Given = dict[str, TensorVariable]
+
+
+def _means(levels: Levels, given: Given) -> TensorVariable:
+    """Zero-sum means of a known scale."""
+    parts = [
+        pt.zeros(1)
+        if size == 1
+        else pm.ZeroSumNormal(f"mu_{level}", given["mu_sd"], shape=size)
+        for level, size in enumerate(levels.sizes)
+    ]
+    return pm.Deterministic("mu", pt.concatenate(parts), dims="contributor")
+
+
+def _scaled_means(levels: Levels, given: Given) -> TensorVariable:
+    """Zero-sum means in units of their level's scale, which has a half-normal prior."""
+    scales: list[TensorVariable] = []
+    parts = []
+    for level, size in enumerate(levels.sizes):
+        if size == 1:
+            # A level without differences tells nothing of their scale.
+            scales.append(pt.as_tensor(0.0))
+            parts.append(pt.zeros(1))
+        else:
+            scale = pm.HalfNormal(f"mu_sd_{level}", given["mu_sd_scale"])
+            scales.append(scale)
+            parts.append(scale * pm.ZeroSumNormal(f"effect_{level}", 1.0, shape=size))
+    pm.Deterministic("mu_sd", pt.stack(scales), dims="level")
+    return pm.Deterministic("mu", pt.concatenate(parts), dims="contributor")
+
+
+def _noise(given: Given) -> TensorVariable:
+    """Log-normal sigma of known centre and spread.
+
+    Stated for sigma^2 / tau, which is log-normal as well.
+    """
+    tau = given["information_scale"]
+    scaled_variance = pm.LogNormal(
+        "scaled_variance",
+        given["log_variance_mean"] - pt.log(tau),
+        given["log_variance_sd"],
+        dims="contributor",
+        default_transform=None,
+        transform=Softplus(),
+    )
+    return pm.Deterministic("sigma", pt.sqrt(tau * scaled_variance), dims="contributor")
+
+
+def _pooled_noise(levels: Levels, given: Given) -> TensorVariable:
+    """Log-normal sigma whose centre and spread each level has of its own."""
+    centre = pm.Normal(
+        "log_sigma_mean", given["centre_mean"], given["centre_sd"], dims="level"
+    )
+    spread = pm.LogNormal(
+        "log_sigma_sd", given["spread_mean"], given["spread_sd"], dims="level"
+    )
+    deviation = pm.Normal("deviation", 0.0, 1.0, dims="contributor")
+    log_sigma = centre[levels.level] + spread[levels.level] * deviation
+    return pm.Deterministic("sigma", pt.exp(log_sigma), dims="contributor")
+
+
+def _one_noise(levels: Levels, given: Given) -> TensorVariable:
+    """One log-normal noise of all rows, where that of J levels would be in one."""
+    log_noise = pm.Normal(
+        "log_noise",
+        given["centre_mean"] + 0.5 * np.log(levels.count),
+        given["centre_sd"],
+    )
+    return pm.Deterministic(
+        "sigma",
+        pt.switch(levels.level == 0, pt.exp(log_noise), 0.0),
+        dims="contributor",
+    )
+
+
+def data(
+    problem: Problem, cells: Cells, estimated: bool = False, constant: bool = False
+) -> dict[str, NDArray[np.generic]]:
     """Values of the model's data containers for one data set and its priors."""
-    return priors(problem, cells) | {
+    return priors(problem, cells, estimated, constant) | {
         "members": cells.members,
         "n": cells.n.astype(float),
         "mean": cells.mean,
@@ -97,11 +164,34 @@ def data(problem: Problem, cells: Cells) -> dict[str, NDArray[np.generic]]:
     }
 
 
-def priors(problem: Problem, cells: Cells) -> dict[str, NDArray[np.generic]]:
+def priors(
+    problem: Problem, cells: Cells, estimated: bool = False, constant: bool = False
+) -> dict[str, NDArray[np.generic]]:
     """Those of the values that the priors of the model's parameters depend on."""
-    return {name: np.asarray(getattr(problem, name)) for name in PRIORS} | {
-        "information_scale": information_scale(cells)
+    found: dict[str, object] = {
+        "intercept_mean": problem.intercept_mean,
+        "intercept_sd": problem.intercept_sd,
     }
+    centre = problem.log_sigma_mean, problem.log_sigma_sd
+    if estimated:
+        assert problem.scales is not None
+        of_centre, of_spread = (
+            problem.scales.log_sigma_mean,
+            problem.scales.log_sigma_sd,
+        )
+        centre = of_centre.mean, of_centre.sd
+        found["mu_sd_scale"] = problem.scales.mu_sd.scale
+    else:
+        found["mu_sd"] = problem.mu_sd
+    if constant or estimated:
+        found["centre_mean"], found["centre_sd"] = centre
+    else:
+        found["log_variance_mean"] = problem.log_variance_mean
+        found["log_variance_sd"] = problem.log_variance_sd
+        found["information_scale"] = information_scale(cells)
+    if estimated and not constant:
+        found["spread_mean"], found["spread_sd"] = of_spread.mean, of_spread.sd
+    return {name: np.asarray(value) for name, value in found.items()}
 
 
 def cell_log_likelihood(

@@ -16,10 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from summands.model.problem import Problem
+from summands.posterior import level_prior
 
 
 def mix(
-    problem: Problem, variance: NDArray[np.float64], seed: int, sweeps: int = 1
+    problem: Problem,
+    variance: NDArray[np.float64],
+    seed: int,
+    sweeps: int = 1,
+    *,
+    pooled: bool = False,
 ) -> NDArray[np.float64]:
     """Move each draw along the ridges.
 
@@ -32,6 +38,9 @@ def mix(
     seed : int
     sweeps : int, optional
         Times that all pairs of levels are visited.
+    pooled : bool, optional
+        Whether sigma has the prior whose centre and spread are estimated
+        (`summands.posterior.level_prior`), not the problem's log-normal.
 
     Returns
     -------
@@ -41,20 +50,24 @@ def mix(
     levels = problem.levels
     moved = np.ascontiguousarray(variance).reshape(-1, levels.contributors).copy()
     ends = np.append(levels.offsets, levels.contributors)
+    prior = np.array([problem.log_variance_mean, problem.log_variance_precision])
     _mix(
         moved,
         ends,
-        problem.log_variance_mean,
-        problem.log_variance_precision,
+        level_prior.of(problem) if pooled else prior,
+        pooled,
         sweeps,
         np.random.default_rng(seed),
     )
     return moved.reshape(variance.shape)
 
 
-@numba.njit(cache=True)
-def _log_prior(s, start, end, shift, mean, precision):  # type: ignore[no-untyped-def]
-    """Log density of shifted variances under their log-normal prior."""
+@numba.njit(cache=True, error_model="numpy")
+def _log_prior(s, start, end, shift, prior, pooled):  # type: ignore[no-untyped-def]
+    """Log density of shifted variances under their prior."""
+    if pooled:
+        return _log_pooled(s, start, end, shift, prior)
+    mean, precision = prior[0], prior[1]
     total = 0.0
     for k in range(start, end):
         moved = s[k] + shift
@@ -67,7 +80,25 @@ def _log_prior(s, start, end, shift, mean, precision):  # type: ignore[no-untype
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _mix(draws, ends, mean, precision, sweeps, rng):  # type: ignore[no-untyped-def]
+def _log_pooled(s, start, end, shift, prior):  # type: ignore[no-untyped-def]
+    """Log density where the centre and the spread of log sigma are integrated out."""
+    total = 0.0
+    for k in range(start, end):
+        moved = s[k] + shift
+        if not moved > 0.0:
+            return -np.inf
+        total += math.log(moved)
+    mean = 0.5 * total / (end - start)
+    squares = 0.0
+    for k in range(start, end):
+        squares += (0.5 * math.log(s[k] + shift) - mean) ** 2
+    distance = mean - prior[0]
+    value, _, _ = level_prior.integral(end - start, squares, distance, prior)
+    return value - total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _mix(draws, ends, prior, pooled, sweeps, rng):  # type: ignore[no-untyped-def]
     """Slice sampling (Neal 2003, Annals of Statistics 31:705) of each pair's shift.
 
     The shift d lies between the lowest variances of the two levels, -low and high. It
@@ -93,8 +124,8 @@ def _mix(draws, ends, mean, precision, sweeps, rng):  # type: ignore[no-untyped-
                     if not abs(t) < widest:
                         continue
                     here = (
-                        _log_prior(s, ends[a], ends[a + 1], d, mean, precision)
-                        + _log_prior(s, ends[b], ends[b + 1], -d, mean, precision)
+                        _log_prior(s, ends[a], ends[a + 1], d, prior, pooled)
+                        + _log_prior(s, ends[b], ends[b + 1], -d, prior, pooled)
                         - abs(t)
                         - 2.0 * math.log1p(math.exp(-abs(t)))
                     )
@@ -109,10 +140,8 @@ def _mix(draws, ends, mean, precision, sweeps, rng):  # type: ignore[no-untyped-
                         else:
                             shift = high - span * e / (1.0 + e)
                         there = (
-                            _log_prior(s, ends[a], ends[a + 1], shift, mean, precision)
-                            + _log_prior(
-                                s, ends[b], ends[b + 1], -shift, mean, precision
-                            )
+                            _log_prior(s, ends[a], ends[a + 1], shift, prior, pooled)
+                            + _log_prior(s, ends[b], ends[b + 1], -shift, prior, pooled)
                             - abs(candidate)
                             - 2.0 * math.log1p(e)
                         )

@@ -96,7 +96,7 @@ class Coordinates:
         means = self.mean_centre + z[..., :q] @ self.mean_axes.T
         x = self.centre + z[..., q : q + a] @ self.axes.T
         if self.kind == "warped":
-            variance = self.kappa * np.expm1(self.ratio * _softplus(x[..., :-1]))
+            variance = self.kappa * np.expm1(self.ratio * softplus(x[..., :-1]))
         else:
             variance = self._from_floors(x, z[..., q + a :])
         return means[..., 0], means[..., 1:], variance
@@ -104,7 +104,7 @@ class Coordinates:
     def _from_floors(self, x: Array, logits: Array) -> Array:
         contrasts = x[..., :-1]
         lowest = np.minimum.reduceat(contrasts, self.levels.offsets, axis=-1)
-        floor = self.unit * _softplus((x[..., -1] + lowest.sum(axis=-1)) / self.unit)
+        floor = self.unit * softplus((x[..., -1] + lowest.sum(axis=-1)) / self.unit)
         logits = np.concatenate([logits, np.zeros((*logits.shape[:-1], 1))], axis=-1)
         share = scipy.special.softmax(logits, axis=-1)
         # The difference first: it is exactly zero for the lowest, whose floor would
@@ -117,7 +117,7 @@ class Coordinates:
         means = np.concatenate([np.asarray(intercept)[..., None], mu], axis=-1)
         first = (means - self.mean_centre) @ np.linalg.pinv(self.mean_axes).T
         if self.kind == "warped":
-            u = _softplus_inverse(np.log1p(variance / self.kappa) / self.ratio)
+            u = softplus_inverse(np.log1p(variance / self.kappa) / self.ratio)
             x = np.concatenate([u, np.zeros((*u.shape[:-1], 1))], axis=-1)
             logits = np.zeros((*u.shape[:-1], 0))
         else:
@@ -125,7 +125,7 @@ class Coordinates:
             contrasts = self.levels.centre(variance)
             lowest = np.minimum.reduceat(contrasts, self.levels.offsets, axis=-1)
             floor = floors.sum(axis=-1)
-            total = self.unit * _softplus_inverse(floor / self.unit) - lowest.sum(-1)
+            total = self.unit * softplus_inverse(floor / self.unit) - lowest.sum(-1)
             x = np.concatenate([contrasts, total[..., None]], axis=-1)
             logits = np.log(floors[..., :-1] / floors[..., -1:])
         second = (x - self.centre) @ np.linalg.pinv(self.axes).T
@@ -169,11 +169,13 @@ class Coordinates:
         )
 
 
-def _softplus(u: Array) -> Array:
+def softplus(u: Array) -> Array:
+    """log(1 + exp(u))."""
     return np.logaddexp(0.0, u)
 
 
-def _softplus_inverse(x: Array) -> Array:
+def softplus_inverse(x: Array) -> Array:
+    """Its inverse, for x > 0."""
     return x + np.log(-np.expm1(-x))
 
 
@@ -194,29 +196,39 @@ def fit(problem: Problem, cells: Cells, kind: str | None = None) -> Coordinates:
     """
     levels = problem.levels
     found = mode.find(problem, cells)
-    known = np.maximum(found.rows, 1.0)
-    tau = found.spread * np.sqrt(2.0 / known)
+    kappa, tau = warp(found)
     if kind is None:
         clear = np.minimum.reduceat(found.variance / tau, levels.offsets)
         kind = "floors" if clear.min() > CLEAR and levels.count > 1 else "warped"
-    half = np.sqrt(known / 2.0)
-    kappa = tau * half * (1.0 + 0.1 * half)
     build = _warped if kind == "warped" else _floors
     return build(problem, found, tau, kappa)
 
 
+def warp(found: Mode) -> tuple[Array, Array]:
+    """Scales kappa and tau of "warped", of each contributor."""
+    known = np.maximum(found.rows, 1.0)
+    tau = found.spread * np.sqrt(2.0 / known)
+    half = np.sqrt(known / 2.0)
+    return tau * half * (1.0 + 0.1 * half), tau
+
+
+def unwarped(variance: Array, kappa: Array, tau: Array) -> Array:
+    """Find u of "warped" for variances."""
+    return softplus_inverse(np.log1p(variance / kappa) / (tau / kappa))
+
+
 def _warped(problem: Problem, found: Mode, tau: Array, kappa: Array) -> Coordinates:
     ratio = tau / kappa
-    u = _softplus_inverse(np.log1p(found.variance / kappa) / ratio)
+    u = unwarped(found.variance, kappa, tau)
 
     def variance(u: Array) -> Array:
-        return kappa * np.expm1(ratio * _softplus(u))
+        return kappa * np.expm1(ratio * softplus(u))
 
     def prior(u: Array) -> Array:
         s = variance(u)
         log_s = np.log(s)
         deviation = (log_s - problem.log_variance_mean) / problem.log_variance_sd
-        return -0.5 * deviation**2 - log_s + np.log(s + kappa) - _softplus(-u)
+        return -0.5 * deviation**2 - log_s + np.log(s + kappa) - softplus(-u)
 
     slope = (found.variance + kappa) * ratio / (1.0 + np.exp(-u))
     step = 1e-3 * np.maximum(1.0, np.abs(u))

@@ -8,13 +8,12 @@ record (`RECORD`), so that one compiled function serves every design.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numba
 import numpy as np
-from numba import types
 
 from summands.posterior import cell_density
+from summands.posterior.foreign import report
 from summands.posterior.records import ARRAY, table, vector
 
 # What the density is made of. Of K contributors in J levels, with Q coordinates of the
@@ -53,24 +52,16 @@ RECORD = np.dtype(
 # neither overflow nor lose their precision.
 SMALLEST, LARGEST = 1e-280, 1e280
 
-SIGNATURE = types.int64(
-    types.uint64,
-    types.CPointer(types.double),
-    types.CPointer(types.double),
-    types.CPointer(types.double),
-    types.voidptr,
-)
-
 
 @numba.njit(cache=True, inline="always")
-def _softplus(u: float) -> tuple[float, float]:
+def softplus(u: float) -> tuple[float, float]:
     """log(1 + exp(u)) and its slope, from one exponential."""
     e = math.exp(-abs(u))
     return max(u, 0.0) + math.log1p(e), (1.0 if u >= 0 else e) / (1.0 + e)
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath={"reassoc", "contract"})
-def _forward(axes, z, out):  # type: ignore[no-untyped-def]
+def forward(axes, z, out):  # type: ignore[no-untyped-def]
     """Multiply: out = axes z."""
     for k in range(len(axes)):
         value = 0.0
@@ -80,7 +71,7 @@ def _forward(axes, z, out):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath={"contract"})
-def _backward(axes, g, out):  # type: ignore[no-untyped-def]
+def backward(axes, g, out):  # type: ignore[no-untyped-def]
     """Multiply: out = axes' g."""
     for i in range(len(out)):
         out[i] = 0.0
@@ -134,7 +125,7 @@ def log_density(z, gradient, record):  # type: ignore[no-untyped-def]
 
     total = 0.0
     # Means: deviations from the centre, which the cells' means are relative to.
-    _forward(mean_axes, z[:q], x)
+    forward(mean_axes, z[:q], x)
     intercept = x[0]
     for k in range(k_count):
         deviation = x[k + 1]
@@ -148,12 +139,12 @@ def log_density(z, gradient, record):  # type: ignore[no-untyped-def]
 
     # Variances.
     y = z[q:]
-    _forward(axes, y[:axes_count], x)
+    forward(axes, y[:axes_count], x)
     for k in range(k_count + 1):
         x[k] += centre[k]
     if not data.floors:
         for k in range(k_count):
-            value, slope = _softplus(x[k])
+            value, slope = softplus(x[k])
             s[k] = kappa[k] * math.expm1(ratio[k] * value)
             # The Jacobian (s + kappa) sigmoid(u): its logarithm, up to a constant.
             total += ratio[k] * value + (x[k] - value)
@@ -170,7 +161,7 @@ def log_density(z, gradient, record):  # type: ignore[no-untyped-def]
         above = x[k_count] / unit
         for j in range(levels):
             above += lowest[j] / unit
-        value, slope = _softplus(above)
+        value, slope = softplus(above)
         floor = unit * value
         logits = y[axes_count:]
         highest = 0.0
@@ -212,7 +203,7 @@ def log_density(z, gradient, record):  # type: ignore[no-untyped-def]
         if level[k] == 0:
             gx[0] += gw[k]
         gx[k + 1] += gw[k]
-    _backward(mean_axes, gx, gradient[:q])
+    backward(mean_axes, gx, gradient[:q])
 
     # Back to z: variances, with the logarithm of the Jacobian.
     for k in range(k_count + 1):
@@ -251,44 +242,13 @@ def log_density(z, gradient, record):  # type: ignore[no-untyped-def]
             gradient[q + axes_count + j] = (
                 share[j] * (g_share[j] - mixed) + 1.0 - levels * share[j]
             )
-    _backward(axes, gx, gradient[q : q + axes_count])
+    backward(axes, gx, gradient[q : q + axes_count])
     return total
 
 
-def _callback(dimension, z, gradient, value, user_data):  # type: ignore[no-untyped-def]
-    """Serve nutpie: nutpie's C signature, with the record behind user_data."""
+def callback(dimension, z, gradient, value, user_data):  # type: ignore[no-untyped-def]
+    """Serve nutpie, with the record behind user_data."""
     record = numba.carray(user_data, (1,), RECORD)
-    point = numba.carray(z, (dimension,))
     slope = numba.carray(gradient, (dimension,))
-    result = log_density(point, slope, record)
-    numba.carray(value, (1,))[0] = result
-    if not math.isfinite(result):
-        return 4
-    for i in range(len(slope)):
-        if not math.isfinite(slope[i]):
-            return 3
-    return 0
-
-
-def _copy(dimension, expanded, z, out, user_data):  # type: ignore[no-untyped-def]
-    """Keep draws as they are; they are mapped to coefficients all at once later."""
-    source = numba.carray(z, (dimension,))
-    target = numba.carray(out, (expanded,))
-    for i in range(len(target)):
-        target[i] = source[i]
-    return 0
-
-
-def compiled() -> tuple[Any, Any]:
-    """Compile, or load from the cache, the two C functions that nutpie calls."""
-    expand = types.int64(
-        types.uint64,
-        types.uint64,
-        types.CPointer(types.double),
-        types.CPointer(types.double),
-        types.voidptr,
-    )
-    return (
-        numba.cfunc(SIGNATURE, cache=True)(_callback),
-        numba.cfunc(expand, cache=True)(_copy),
-    )
+    result = log_density(numba.carray(z, (dimension,)), slope, record)
+    return report(result, slope, numba.carray(value, (1,)))

@@ -8,8 +8,8 @@ because diagnosing a fit would otherwise cost as much as sampling it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 
 import numba
@@ -48,6 +48,8 @@ class Diagnostics:
     divergences : int
     min_ebfmi : float
         Smallest of the chains.
+    of_scales : ndarray, shape (3, M), optional
+        The same three of the scales, where these are estimated.
     """
 
     rhat: NDArray[np.float64]
@@ -55,6 +57,7 @@ class Diagnostics:
     ess_tail: NDArray[np.float64]
     divergences: int
     min_ebfmi: float
+    of_scales: NDArray[np.float64] = field(default_factory=lambda: np.zeros((3, 0)))
 
     @property
     def criterion(self) -> str | None:
@@ -63,12 +66,16 @@ class Diagnostics:
         Numbers are rounded away from the limit, so that they do not seem to meet it.
         """
         varies = ~np.isnan(self.rhat)
-        rhat = self.rhat[varies].max(initial=1.0)
+        of_scales = dict(
+            zip(("rhat", "ess_bulk", "ess_tail"), self.of_scales, strict=True)
+        )
+        rhat = np.append(self.rhat[varies], of_scales["rhat"]).max(initial=1.0)
         found = []
         if not rhat < MAX_RHAT:
             found.append(f"max_rhat {np.ceil(1e3 * rhat) / 1e3:g} >= {MAX_RHAT}")
         for name in ("ess_bulk", "ess_tail"):
-            ess = getattr(self, name)[varies].min(initial=np.inf)
+            ess = np.append(getattr(self, name)[varies], of_scales[name])
+            ess = ess.min(initial=np.inf)
             if not ess >= MIN_ESS:
                 found.append(f"min_{name} {np.floor(ess):g} < {MIN_ESS}")
         if self.divergences > 0:
@@ -85,7 +92,12 @@ class Diagnostics:
 
 
 def diagnose(
-    levels: Levels, values: Array, statistics: Mapping[str, NDArray]
+    levels: Levels,
+    values: Array,
+    statistics: Mapping[str, NDArray],
+    scales: Sequence[Array] = (),
+    *,
+    one_noise: bool = False,
 ) -> Diagnostics:
     """Diagnose the draws of one data set.
 
@@ -96,22 +108,38 @@ def diagnose(
         See `summands.model.estimands.evaluate`.
     statistics : mapping of str to ndarray, each of shape (chains, draws)
         Sampler statistics; "diverging" and "energy" are read.
+    scales : sequence of ndarray, each of shape (chains, draws, J), optional
+        Draws of scales. One that is 0 throughout is that of a level without it.
+    one_noise : bool, optional
+        Whether all rows have one noise, the sigma of level 0.
 
     Returns
     -------
     Diagnostics
     """
     varies = ~estimands.constant(levels)
+    if one_noise:
+        names = estimands.index(levels)
+        varies &= ~names.where("variance_contrast")
+        varies &= ~(names.where("sigma") & (names.level > 0))
     chains = np.ascontiguousarray(np.moveaxis(values[..., varies], -1, 0))
     found = np.full((3, values.shape[-1]), np.nan)
     found[:, varies] = mixing(chains)
     found[0, varies & np.isnan(found[0])] = np.inf
+    of_scales = np.zeros((3, 0))
+    if scales:
+        drawn = np.moveaxis(np.concatenate(scales, axis=-1), -1, 0)
+        drawn = np.ascontiguousarray(drawn[(drawn != 0).any(axis=(1, 2))])
+        if len(drawn):
+            of_scales = np.array(mixing(drawn))
+            of_scales[0, np.isnan(of_scales[0])] = np.inf
     return Diagnostics(
         found[0],
         found[1],
         found[2],
         divergences=int(statistics["diverging"].sum()),
         min_ebfmi=float(ebfmi(statistics["energy"]).min()),
+        of_scales=of_scales,
     )
 
 

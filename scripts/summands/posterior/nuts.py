@@ -1,4 +1,4 @@
-"""Run nutpie's sampler on the compiled kernel.
+"""Run nutpie's sampler on compiled densities.
 
 nutpie compiles a function for each model it is given. Its sampler takes any C
 function, but offers no way to hand one over, so this module, and no other, reaches
@@ -13,7 +13,6 @@ import importlib.util
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from importlib.machinery import ModuleSpec
 from typing import Any
 
@@ -21,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from summands.posterior import density, diagnostics
+from summands.posterior import diagnostics, foreign
 
 
 class _WhenUsed(importlib.abc.MetaPathFinder):
@@ -67,16 +66,11 @@ class Trace:
     gradients: int
 
 
-@cache
-def functions() -> tuple[Any, Any]:
-    """Compile, or load from the cache, the functions that nutpie calls."""
-    return density.compiled()
-
-
 @dataclass(frozen=True)
 class _Model(CompiledModel):
     """A posterior in the form that nutpie samples."""
 
+    callback: Callable[..., int] = None  # type: ignore[assignment]
     start: Callable[[int], NDArray[np.float64]] = None  # type: ignore[assignment]
     dimension: int = 0
     record: NDArray = None  # type: ignore[assignment]
@@ -94,7 +88,7 @@ class _Model(CompiledModel):
         return {}
 
     def _make_model(self, init_mean: Any) -> Any:
-        density, expand = functions()
+        density, expand = foreign.functions(self.callback)
         address = self.record.ctypes.data
         sizes = {"coordinate": self.dimension}
         return _lib.PyMcModel(
@@ -134,6 +128,7 @@ class _Model(CompiledModel):
 
 
 def sample(
+    callback: Callable[..., int],
     record: NDArray,
     dimension: int,
     start: Callable[[int], NDArray[np.float64]],
@@ -143,8 +138,10 @@ def sample(
 
     Parameters
     ----------
-    record : ndarray of `summands.posterior.density.RECORD`, shape (1,)
-        See `summands.posterior.coordinates.Coordinates.packed`.
+    callback : callable
+        A density as `summands.posterior.foreign` describes it.
+    record : ndarray, shape (1,)
+        What it reads.
     dimension : int
     start : callable
         From a seed to a starting point, shape (D,).
@@ -155,7 +152,9 @@ def sample(
     -------
     Trace
     """
-    model = _Model(dims={}, start=start, dimension=dimension, record=record)
+    model = _Model(
+        dims={}, callback=callback, start=start, dimension=dimension, record=record
+    )
     raw = nutpie.sample(model, return_raw_trace=True, save_warmup=True, **options)
     return _read(raw, options["tune"], dimension)
 

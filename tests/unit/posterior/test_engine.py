@@ -433,9 +433,10 @@ def test_each_attempt_is_what_the_option_says(monkeypatch, target):
     problem, cells = data_set([1, 2], 40)
     sample, asked = nutpie._sample_compiled, []
 
-    def watched(cells, problem, settings, kind):
-        asked.append([settings[n] for n in ("tune", "draws", "target_accept")] + [kind])
-        return sample(cells, problem, settings, kind)
+    def watched(cells, problem, settings, attempt, seed):
+        of_attempt = [settings[n] for n in ("tune", "draws", "target_accept")]
+        asked.append([*of_attempt, attempt.kind])
+        return sample(cells, problem, settings, attempt, seed)
 
     monkeypatch.setattr(nutpie, "_sample_compiled", watched)
     options = options_of(draws=10, tune=50, escalations=2, target_accept=target)

@@ -1,0 +1,489 @@
+"""Coordinates of posteriors whose means are integrated out, and the way back.
+
+Two posteriors: of variances and scales (`posterior.pooled_density`), and of one noise
+(`posterior.constant_density`). Both are sampled in coordinates z that are whitened at
+a mode: x = centre + axes z, with axes from the curvature there. They change how fast a
+sampler converges, not to what.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numba
+import numpy as np
+import scipy.optimize
+from numpy.typing import NDArray
+
+from summands.model.cells import Cells
+from summands.model.problem import Problem
+from summands.posterior import (
+    allocation,
+    constant_density,
+    coordinates,
+    effects,
+    foreign,
+    level_prior,
+    mode,
+    pooled_density,
+)
+from summands.posterior.effects import Layout
+from summands.posterior.records import pack
+
+Array = NDArray[np.float64]
+
+# Curvatures below this, in coordinates whose unit is the noise of a variance or of a
+# mean, say that the data tell nothing, and the prior not much.
+FLATTEST = 0.05
+
+# Iterations of the search for the mode: coordinates need no more.
+ITERATIONS = 200
+
+
+@dataclass(frozen=True)
+class Target:
+    """A density and its coordinates, fitted to one data set.
+
+    Parameters
+    ----------
+    problem : Problem
+    cells : Cells
+    layout : Layout
+    fields : dict
+        What the density reads, but for centre and axes.
+    constant : bool
+        Whether all rows have one noise.
+    centre : ndarray, shape (D,)
+    axes : ndarray, shape (D, D)
+    """
+
+    problem: Problem
+    cells: Cells
+    layout: Layout
+    fields: dict[str, Any]
+    constant: bool
+    centre: Array
+    axes: Array
+
+    @property
+    def density(self) -> Any:
+        """The module of the density."""
+        return constant_density if self.constant else pooled_density
+
+    @property
+    def dimension(self) -> int:
+        """Number of coordinates."""
+        return len(self.centre)
+
+    def packed(self) -> NDArray:
+        """Lay out everything that the density reads, shape (1,)."""
+        return pack(
+            self.density.RECORD, centre=self.centre, axes=self.axes, **self.fields
+        )
+
+    def coefficients(self, z: Array) -> tuple[Array, Array]:
+        """Map coordinates to variances and scales.
+
+        Parameters
+        ----------
+        z : ndarray, shape (..., D)
+
+        Returns
+        -------
+        variance : ndarray, shape (..., K)
+        tau : ndarray, shape (..., V)
+            Of the levels of more than one contributor.
+        """
+        x = self.centre + z @ self.axes.T
+        levels = self.problem.levels
+        unit = self.fields["unit"]
+        if not self.constant:
+            u, q = x[..., : levels.contributors], x[..., levels.contributors :]
+            grown = np.expm1(self.fields["ratio"] * coordinates.softplus(u))
+            return self.fields["kappa"] * grown, unit * np.abs(np.sinh(q))
+        variance = np.zeros((*x.shape[:-1], levels.contributors))
+        variance[..., levels.level == 0] = np.exp(2.0 * x[..., -1:])
+        if x.shape[-1] > 1:
+            return variance, unit * np.abs(np.sinh(x[..., :-1]))
+        return variance, np.broadcast_to(
+            self.fields["tau"], (*x.shape[:-1], len(unit))
+        ).copy()
+
+    def locate(self, variance: Array, tau: Array) -> Array:
+        """Map variances and scales back to coordinates; not for constant noise."""
+        ratio = np.log1p(variance / self.fields["kappa"]) / self.fields["ratio"]
+        u = coordinates.softplus_inverse(ratio)
+        q = np.arcsinh(tau / self.fields["unit"])
+        x = np.concatenate([u, q], axis=-1)
+        return np.linalg.solve(self.axes, (x - self.centre).T).T
+
+    def start(self, seed: int) -> Array:
+        """Draw a starting point, dispersed along the ridges as well."""
+        z = np.random.default_rng(seed).normal(size=self.dimension)
+        if self.constant:
+            return z
+        variance, tau = self.coefficients(z)
+        moved = self.locate(
+            allocation.mix(self.problem, variance, seed, pooled=True), tau
+        )
+        return moved if np.isfinite(moved).all() else z
+
+    def means(
+        self, variance: Array, tau: Array, rng: np.random.Generator
+    ) -> tuple[Array, Array]:
+        """Draw intercept and mu from their normal distribution given the rest.
+
+        Parameters
+        ----------
+        variance : ndarray, shape (N, K)
+        tau : ndarray, shape (N, V)
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        intercept : ndarray, shape (N,)
+        mu : ndarray, shape (N, K)
+            Zero-sum.
+        """
+        levels, layout, cells = self.problem.levels, self.layout, self.cells
+        drawn = np.zeros((len(tau), levels.contributors))
+        intercept = np.empty(len(tau))
+        origin = _origin(cells)
+        _draw_means(
+            cells.members,
+            cells.n.astype(float),
+            cells.mean - origin,
+            layout.eliminated,
+            layout.rest,
+            (layout.largest, layout.of_rest, layout.average),
+            layout.contributor,
+            variance,
+            tau,
+            self.problem.intercept_precision,
+            self.problem.intercept_mean - origin,
+            rng,
+            intercept,
+            drawn,
+        )
+        average = levels.level_means(drawn)
+        return intercept + average.sum(axis=-1) + origin, levels.centre(drawn)
+
+
+def _origin(cells: Cells) -> float:
+    """Where values are taken relative to: far from zero they would lose digits."""
+    return float(np.average(cells.mean, weights=cells.n))
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _draw_means(  # type: ignore[no-untyped-def]
+    members,
+    n,
+    mean,
+    eliminated,
+    rest,
+    layout,
+    contributor,
+    variance,
+    tau,
+    precision,
+    at,
+    rng,
+    intercept,
+    drawn,
+):
+    size, count = len(contributor) - len(layout[1]), len(layout[1])
+    gram = (
+        np.empty(size),
+        np.empty((count, size)),
+        np.empty((count, count)),
+        np.empty(size),
+        np.empty(count),
+    )
+    weight = np.empty(len(n))
+    w_e = np.empty(size)
+    w_r = np.empty(count)
+    for i in range(len(tau)):
+        for c in range(len(n)):
+            v = 0.0
+            for j in range(members.shape[1]):
+                v += variance[i, members[c, j]]
+            weight[c] = n[c] / v
+        effects.gather(eliminated, rest, weight, mean, size > 0, *gram)
+        effects.draw(gram, layout, tau[i], precision, at, rng, w_e, w_r)
+        intercept[i] = w_r[0]
+        for k in range(size):
+            drawn[i, contributor[k]] = w_e[k]
+        for r in range(1, count):
+            drawn[i, contributor[size + r]] = w_r[r]
+
+
+def complete(
+    target: Target, z: Array, seed: int, sweeps: int, estimated: bool
+) -> tuple[Array, Array, Array, tuple[Array, Array | None, Array | None] | None]:
+    """Draw all that was integrated out.
+
+    Parameters
+    ----------
+    target : Target
+    z : ndarray, shape (chains, draws, D)
+    seed : int
+    sweeps : int
+        Of moves along the ridges, see `summands.posterior.allocation.mix`.
+    estimated : bool
+        Whether scales are.
+
+    Returns
+    -------
+    intercept : ndarray, shape (chains, draws)
+    mu, sigma : ndarray, shape (chains, draws, K)
+    scales : tuple or None
+        See `scales_of`.
+    """
+    problem = target.problem
+    variance, tau = target.coefficients(z.reshape(-1, target.dimension))
+    if not target.constant:
+        variance = allocation.mix(problem, variance, seed, sweeps, pooled=True)
+    sigma = np.sqrt(variance)
+    # Not the stream of the moves.
+    rng = np.random.default_rng([seed, 1])
+    intercept, mu = target.means(variance, tau, rng)
+    shape = z.shape[:2]
+    scales = None
+    if estimated:
+        mu_sd = np.zeros((*shape, problem.levels.count))
+        mu_sd[..., target.layout.varying] = tau.reshape(*shape, -1)
+        of_noise = None if target.constant else sigma.reshape(*shape, -1)
+        scales = scales_of(problem, mu_sd, of_noise, seed)
+    return (
+        intercept.reshape(shape),
+        mu.reshape(*shape, -1),
+        sigma.reshape(*shape, -1),
+        scales,
+    )
+
+
+def scales_of(
+    problem: Problem, mu_sd: Array, sigma: Array | None, seed: int
+) -> tuple[Array, Array | None, Array | None]:
+    """Put scales together; see `summands.estimation.results.Scales`.
+
+    Parameters
+    ----------
+    problem : Problem
+    mu_sd : ndarray, shape (chains, draws, J)
+    sigma : ndarray, shape (chains, draws, K), or None
+        From which centres and spreads are drawn.
+    seed : int
+    """
+    if sigma is None:
+        return mu_sd, None, None
+    rng = np.random.default_rng([seed, 2])
+    flat = sigma.reshape(-1, sigma.shape[-1])
+    centre, spread = centres_and_spreads(problem, flat, rng)
+    return mu_sd, centre.reshape(mu_sd.shape), spread.reshape(mu_sd.shape)
+
+
+def prepare(problem: Problem, estimated: bool, constant: bool) -> None:
+    """Compile, or load from the cache, what all data sets share."""
+    cells = Cells(
+        problem.levels,
+        contributors=np.zeros((1, problem.levels.count), dtype=np.int64),
+        n=np.array([2]),
+        mean=np.array([0.0]),
+        sum_of_squares=np.array([1.0]),
+    )
+    target = fit(problem, cells, estimated, constant)
+    foreign.functions(target.density.callback)
+    complete(target, np.zeros((1, 1, target.dimension)), 0, 1, estimated)
+
+
+def centres_and_spreads(
+    problem: Problem, sigma: Array, rng: np.random.Generator
+) -> tuple[Array, Array]:
+    """Draw the centre and the spread of the log sigmas of each level, given these.
+
+    Parameters
+    ----------
+    problem : Problem
+    sigma : ndarray, shape (N, K)
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    centre, spread : ndarray, shape (N, J)
+    """
+    levels = problem.levels
+    centre, spread = np.empty((2, len(sigma), levels.count))
+    ends = np.append(levels.offsets, levels.contributors)
+    _draw_levels(np.log(sigma), ends, level_prior.of(problem), rng, centre, spread)
+    return centre, spread
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _draw_levels(log_sigma, ends, prior, rng, centre, spread):  # type: ignore[no-untyped-def]
+    for i in range(len(log_sigma)):
+        for j in range(len(ends) - 1):
+            part = log_sigma[i, ends[j] : ends[j + 1]]
+            mean = part.mean()
+            squares = ((part - mean) ** 2).sum()
+            centre[i, j], spread[i, j] = level_prior.draw(
+                len(part), squares, mean - prior[0], prior, rng
+            )
+
+
+def fit(problem: Problem, cells: Cells, estimated: bool, constant: bool) -> Target:
+    """Fit coordinates to a data set.
+
+    Parameters
+    ----------
+    problem : Problem
+        Its `scales` where they are estimated.
+    cells : Cells
+    estimated : bool
+        Whether the scales are estimated; only if so, or with constant noise, are the
+        means integrated out.
+    constant : bool
+        Whether all rows have one noise.
+
+    Returns
+    -------
+    Target
+
+    Raises
+    ------
+    FloatingPointError
+        See `summands.posterior.mode.find`.
+    """
+    layout = Layout.of(cells)
+    levels = problem.levels
+    origin = _origin(cells)
+    weak = problem
+    if estimated:
+        assert problem.scales is not None
+        weak = replace(
+            problem,
+            mu_sd=problem.scales.mu_sd.scale,
+            log_sigma_mean=problem.scales.log_sigma_mean.mean,
+            log_sigma_sd=1.0,
+        )
+    found = mode.find(weak, cells)
+    known = np.maximum(found.rows, 1.0)
+    tau = np.array(
+        [
+            np.sqrt(np.mean(found.means[1:][levels.level == j] ** 2))
+            for j in layout.varying
+        ]
+    )
+    unit = np.array(
+        [
+            np.sqrt(np.mean((found.spread / known)[levels.level == j]))
+            for j in layout.varying
+        ]
+    )
+    q = np.arcsinh(np.maximum(tau / unit, 1.0))
+    fields: dict[str, Any] = {
+        "unit": unit,
+        "tau_precision": weak.mu_sd**-2,
+        "intercept_precision": problem.intercept_precision,
+        "intercept_mean": problem.intercept_mean - origin,
+        "largest": layout.largest,
+        "eliminated": layout.eliminated,
+        "rest": layout.rest,
+        "of_rest": layout.of_rest,
+        "average": layout.average,
+        "n": cells.n.astype(float),
+        "mean": cells.mean - origin,
+    }
+    if constant:
+        start = 0.5 * math.log(np.average(found.spread, weights=found.rows))
+        x = np.append(q if estimated else [], start)
+        fields |= _of_constant(problem, cells, layout, estimated, fields)
+    else:
+        kappa, noise = coordinates.warp(found)
+        x = np.concatenate([coordinates.unwarped(found.variance, kappa, noise), q])
+        fields |= {
+            "ends": np.append(levels.offsets, levels.contributors),
+            "kappa": kappa,
+            "ratio": noise / kappa,
+            "of_levels": level_prior.of(problem),
+            "size": layout.size,
+            "members": cells.members,
+            "sum_of_squares": cells.sum_of_squares,
+        }
+    plain = Target(problem, cells, layout, fields, constant, x, np.eye(len(x)))
+    return _whitened(plain)
+
+
+def _of_constant(
+    problem: Problem,
+    cells: Cells,
+    layout: Layout,
+    estimated: bool,
+    fields: dict[str, Any],
+) -> dict[str, Any]:
+    size, count = layout.size, len(layout.of_rest)
+    gram = {
+        "d": np.empty(size),
+        "cross": np.empty((count, size)),
+        "square": np.empty((count, count)),
+        "of_e": np.empty(size),
+        "of_r": np.empty(count),
+    }
+    effects.gather(
+        layout.eliminated,
+        layout.rest,
+        fields["n"],
+        fields["mean"],
+        size > 0,
+        *gram.values(),
+    )
+    centre, spread = problem.log_sigma_mean, problem.log_sigma_sd
+    if estimated:
+        assert problem.scales is not None
+        centre = problem.scales.log_sigma_mean.mean
+        spread = problem.scales.log_sigma_mean.sd
+    return gram | {
+        "tau": np.full(len(layout.varying), problem.mu_sd),
+        # All levels' noise is in one.
+        "log_sigma_mean": centre + 0.5 * math.log(problem.levels.count),
+        "log_sigma_precision": spread**-2,
+        "rows": float(cells.n.sum()),
+        "sum_of_squares": float(cells.sum_of_squares.sum()),
+    }
+
+
+def _whitened(plain: Target) -> Target:
+    """Go to the mode, and take the unit of each direction from the curvature there."""
+    record = plain.packed()
+    log_density: Callable[..., float] = plain.density.log_density
+
+    def negative(x: Array) -> tuple[float, Array]:
+        gradient = np.empty_like(x)
+        value = log_density(x, gradient, record)
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+            return np.inf, np.zeros_like(x)
+        return -value, -gradient
+
+    found = scipy.optimize.minimize(
+        negative,
+        np.zeros(plain.dimension),
+        jac=True,
+        method="L-BFGS-B",
+        options={"maxiter": ITERATIONS},
+    )
+    steps = 1e-4 * np.eye(plain.dimension)
+    bent = np.stack(
+        [
+            (negative(found.x + step)[1] - negative(found.x - step)[1]) / 2e-4
+            for step in steps
+        ]
+    )
+    values, vectors = np.linalg.eigh(0.5 * (bent + bent.T))
+    return replace(
+        plain,
+        centre=plain.centre + found.x,
+        axes=vectors / np.sqrt(np.maximum(values, FLATTEST)),
+    )
