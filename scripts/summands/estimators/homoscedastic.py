@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from summands.estimation import profiles
 from summands.estimation.results import Point
 from summands.model import estimands, information
 from summands.model.cells import Cells
 from summands.model.indicators import gram, sums
 from summands.model.problem import Problem
+from summands.model.restricted import Restricted
 
 READS = "cells"
 SAMPLES = False
@@ -34,7 +36,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 # Bounds of log theta: effects that cannot be told from none, and effects so much larger
 # than the residuals that the equations would lose their digits beyond.
-LEAST, MOST = -12.0, 6.0
+LEAST, MOST = -12.0, 8.0
 
 Array = NDArray[np.float64]
 
@@ -258,14 +260,15 @@ def estimate(
         levels, cells.contributors, cells.n, cells.mean - origin, cells.sum_of_squares
     )
     profile = Profile(around)
+    likelihood = Restricted(around)
     theta = np.zeros(0)
     converged = True
-    if len(profile.random):
-        start = profile.guess()
+    if len(likelihood.random):
+        start = likelihood.guess()
         # Also from small effects: the likelihood may have a maximum at none.
         found = [
             scipy.optimize.minimize(
-                profile.deviance,
+                likelihood.deviance,
                 np.clip(np.log(start * factor), LEAST + 1.0, MOST - 1.0),
                 jac=True,
                 method="L-BFGS-B",
@@ -276,8 +279,7 @@ def estimate(
         ]
         best = min(found, key=lambda result: result.fun)
         theta, converged = np.exp(best.x), _stationary(best)
-        # At its lower bound a level has no effects at all, as in lme4.
-        theta[best.x < LEAST + 1e-6] = 0.0
+        theta = _without_nothing(likelihood, theta)
     coefficients, residual, covariance = profile.solve(theta)
 
     # As uncentred means of all contributors, with the intercept in equal shares.
@@ -297,7 +299,22 @@ def estimate(
     total = estimands.index(levels).where("total_variance")
     estimate[total] = residual
     sd[total] = np.sqrt(of_residual)
-    return Point(estimate, sd, converged=converged)
+    components = profiles.components(levels, likelihood, theta)
+    return Point(estimate, sd, converged=converged, components=components)
+
+
+def _without_nothing(likelihood: Restricted, theta: Array) -> Array:
+    """Take effects as none at all where that is as likely.
+
+    Towards none the deviance is so flat that a search stops far from its bound.
+    """
+    value = likelihood.value(likelihood.solve(theta))
+    for level in np.argsort(theta):
+        without = np.where(np.arange(len(theta)) == level, 0.0, theta)
+        other = likelihood.value(likelihood.solve(without))
+        if other <= value:
+            theta, value = without, other
+    return theta
 
 
 def _least_squares_errors(cells: Cells, residual: float) -> Array:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from summands.estimation.results import Point
+from summands.estimation.results import Components, Point
 from summands.model import estimands, information
 from summands.model.cells import Cells
 from summands.model.indicators import sums
@@ -92,7 +92,8 @@ def estimate(
     -------
     Point
         Standard errors are those of the expected information at the estimate. What is
-        not identified is NaN. The remark counts the cells without spread.
+        not identified is NaN. The remark counts the cells without spread. Components
+        have no intervals.
 
     Raises
     ------
@@ -159,7 +160,39 @@ def estimate(
     sd = information.standard_errors(cells, variances)
     lost = ~information.identified(cells)
     estimate[lost] = np.nan
-    return Point(estimate, sd, converged=converged, remark=_remark(cells, spikes))
+    return Point(
+        estimate,
+        sd,
+        converged=converged,
+        remark=_remark(cells, spikes),
+        components=_components(cells, estimate, sd, v),
+    )
+
+
+def _components(cells: Cells, estimate: Array, sd: Array, v: Array) -> Components:
+    """Scales of the levels by the method of moments, and the noise.
+
+    The squares of the estimated mu of a level of m add up, on average, to
+    (m - 1) tau^2 and their sampling variances: of contributors of equal weight the
+    variance component of Hedges and Olkin (1985, Statistical Methods for
+    Meta-Analysis, section 9.C). 0 where the squares are less than those variances, NaN
+    where the contributors' means are not identified.
+
+    Parameters
+    ----------
+    cells : Cells
+    estimate, sd : ndarray, shape (P,)
+    v : ndarray, shape (C,)
+        Variance of a row of each cell.
+    """
+    levels = cells.levels
+    mu = estimands.index(levels).where("mu")
+    excess = np.add.reduceat(estimate[mu] ** 2 - sd[mu] ** 2, levels.offsets)
+    freedom = np.maximum(np.asarray(levels.sizes) - 1, 1)
+    noise = np.average(v, weights=cells.n)
+    found = np.sqrt(np.append(np.maximum(excess / freedom, 0.0), noise))
+    unknown = np.full(len(found), np.nan)
+    return Components(found, unknown, unknown)
 
 
 def _without_spread(cells: Cells, scale: float) -> NDArray[np.bool_]:
