@@ -187,7 +187,7 @@ def _log_density(
     residual = np.repeat((value - origin)[None], len(some.places), axis=0)
     residual -= (some.intercept - origin)[:, None]
     variance = np.zeros_like(residual)
-    for members in cells.members[cell].T:
+    for members in (cells.contributors[cell] + cells.levels.offsets).T:
         residual -= some.mu[:, members]
         variance += some.variance[:, members]
     return -0.5 * (np.log(2.0 * np.pi * variance) + residual**2 / variance)
