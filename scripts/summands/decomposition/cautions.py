@@ -249,8 +249,8 @@ def _seen_once(cells: Cells) -> list[str]:
             continue
         told.append(
             f"{len(once)} of the {len(mine)} contributors of {name} have a single row "
-            f"({listed(levels.labels[level], once)}): what they say of their own noise is "
-            "next to nothing, and their means are drawn to those of the others."
+            f"({listed(levels.labels[level], once)}): they say next to nothing of "
+            "their own noise, and their means are drawn to those of the others."
         )
     return told
 

@@ -166,7 +166,7 @@ def leave_one_out(
     elpd = xr.concat([part.elpd_i for part in parts], dim="row")
     return ELPDDataLOO(
         elpd=float(elpd.sum()),
-        se=float(np.sqrt(len(value) * elpd.var())),
+        se=float(np.sqrt(len(value) * elpd.var(ddof=1))),
         p=float(sum(part.p for part in parts)),
         n_samples=count,
         n_data_points=len(value),
@@ -199,5 +199,6 @@ def _efficiency(draws: Draws, count: int) -> float:
     The mean over quantities of their effective sample sizes, which draws left out
     between those that are kept hardly lessen.
     """
-    effective = np.nanmean(draws.diagnostics.ess_bulk)
-    return float(min(effective / count, 1.0)) if np.isfinite(effective) else 1.0
+    effective = draws.diagnostics.ess_bulk
+    known = effective[np.isfinite(effective)]
+    return min(float(known.mean()) / count, 1.0) if len(known) else 1.0
