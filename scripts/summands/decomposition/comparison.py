@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 MOST_DRAWS = 1_000
 
 # Rows that are left out in turn; of more, so many are chosen at random.
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000
 
 # Densities held at a time: 16 MB, a few times over.
 BLOCK = 2_000_000
