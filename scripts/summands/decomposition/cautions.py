@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
@@ -113,11 +113,11 @@ def of_sensitivity(table: pa.Table) -> list[str]:
     return told
 
 
-def listed(words: Iterable[str]) -> str:
-    """Join words, the first few of them."""
-    words = list(words)
-    text = ", ".join(words[:LISTED])
-    return text + (f" and {len(words) - LISTED} more" * (len(words) > LISTED))
+def listed(labels: Sequence[str], chosen: NDArray[np.integer]) -> str:
+    """Join the chosen labels, the first few of them."""
+    text = ", ".join(labels[k] for k in chosen[:LISTED])
+    more = len(chosen) - LISTED
+    return f"{text} and {more} more" if more > 0 else text
 
 
 def _inside(cells: Cells, inner: int, outer: int) -> NDArray[np.int64] | None:
@@ -165,9 +165,8 @@ def _nested(levels: Levels, inner: int, outer: int, place: NDArray[np.int64]) ->
 
 def _pairs(levels: Levels, inner: int, outer: int, place: NDArray[np.int64]) -> str:
     low, high = levels.labels[inner], levels.labels[outer]
-    occur = np.flatnonzero(place >= 0)
-    words = [f"{low[k]} with {high[place[k]]}" for k in occur[:LISTED]]
-    return listed(words + [""] * (len(occur) - len(words)))
+    pairs = [f"{mine} with {high[k]}" for mine, k in zip(low, place, strict=True)]
+    return listed(pairs, np.flatnonzero(place >= 0))
 
 
 def _apart(cells: Cells) -> list[str]:
@@ -216,20 +215,18 @@ def _groups(
     group: NDArray[np.integer],
     groups: NDArray[np.integer],
 ) -> str:
-    labels = [*levels.labels[pair[0]], *levels.labels[pair[1]]]
+    """Who is in which group, the first few of them."""
+    whose = np.split(group, [levels.sizes[pair[0]]])
     words = [
-        "; ".join(
-            listed([labels[k] for k in np.flatnonzero(group[mine] == chosen) + start])
-            for mine, start in (
-                (slice(0, levels.sizes[pair[0]]), 0),
-                (slice(levels.sizes[pair[0]], None), levels.sizes[pair[0]]),
-            )
+        " with ".join(
+            listed(levels.labels[level], np.flatnonzero(mine == chosen))
+            for level, mine in zip(pair, whose, strict=True)
         )
-        for chosen in groups[:LISTED]
+        for chosen in groups
     ]
-    text = " | ".join(words)
-    more = len(groups) - len(words)
-    return text + (f" and {more} groups more" if more else "")
+    more = len(words) - LISTED
+    text = "; ".join(words[:LISTED])
+    return f"{text}; and {more} more" if more > 0 else text
 
 
 def _seen_once(cells: Cells) -> list[str]:
@@ -250,12 +247,10 @@ def _seen_once(cells: Cells) -> list[str]:
                 "be told from the noise."
             )
             continue
-        labels = levels.labels[level]
-        words = [labels[k] for k in once[:LISTED]] + [""] * (len(once) - LISTED)
         told.append(
             f"{len(once)} of the {len(mine)} contributors of {name} have a single row "
-            f"({listed(words)}): their means are mostly the prior's, and their noise "
-            "is that of the others."
+            f"({listed(levels.labels[level], once)}): they say next to nothing of "
+            "their own noise, and their means are drawn to those of the others."
         )
     return told
 

@@ -29,7 +29,7 @@ Array = NDArray[np.float64]
 MOST_DRAWS = 1_000
 
 # Rows that are left out in turn; of more, so many are chosen at random.
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000
 
 # Densities held at a time: 16 MB, a few times over.
 BLOCK = 2_000_000
@@ -166,7 +166,7 @@ def leave_one_out(
     elpd = xr.concat([part.elpd_i for part in parts], dim="row")
     return ELPDDataLOO(
         elpd=float(elpd.sum()),
-        se=float(np.sqrt(len(value) * elpd.var())),
+        se=float(np.sqrt(len(value) * elpd.var(ddof=1))),
         p=float(sum(part.p for part in parts)),
         n_samples=count,
         n_data_points=len(value),
@@ -187,7 +187,7 @@ def _log_density(
     residual = np.repeat((value - origin)[None], len(some.places), axis=0)
     residual -= (some.intercept - origin)[:, None]
     variance = np.zeros_like(residual)
-    for members in cells.members[cell].T:
+    for members in (cells.contributors[cell] + cells.levels.offsets).T:
         residual -= some.mu[:, members]
         variance += some.variance[:, members]
     return -0.5 * (np.log(2.0 * np.pi * variance) + residual**2 / variance)
@@ -199,5 +199,6 @@ def _efficiency(draws: Draws, count: int) -> float:
     The mean over quantities of their effective sample sizes, which draws left out
     between those that are kept hardly lessen.
     """
-    effective = np.nanmean(draws.diagnostics.ess_bulk)
-    return float(min(effective / count, 1.0)) if np.isfinite(effective) else 1.0
+    effective = draws.diagnostics.ess_bulk
+    known = effective[np.isfinite(effective)]
+    return min(float(known.mean()) / count, 1.0) if len(known) else 1.0

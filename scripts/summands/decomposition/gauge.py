@@ -25,6 +25,10 @@ SOURCES = ("repeatability", "reproducibility", "gauge", "part", "total")
 # Width of the values that a source makes, in its standard deviations (AIAG: 99.73 %).
 WIDTH = 6.0
 
+# Of the number of distinct categories: the square root of 2 with the manual's digits,
+# as software that is checked against its tables has it.
+CATEGORIES = 1.41
+
 ENDS = components.ENDS
 
 GAUGE = schema(
@@ -54,9 +58,9 @@ GAUGE = schema(
     (
         "ndc",
         pa.float64(),
-        "in the row of the gauge: number of distinct categories, the square root of 2 "
-        "times the standard deviation of the parts over that of the gauge; AIAG takes "
-        "its whole part and asks for 5",
+        f"in the row of the gauge: number of distinct categories, {CATEGORIES} times "
+        "the standard deviation of the parts over that of the gauge; AIAG takes its "
+        "whole part and asks for 5",
     ),
     ("ndc_lower_95", pa.float64(), "lower end of its 95 % interval"),
     ("ndc_upper_95", pa.float64(), "upper end of that interval"),
@@ -203,7 +207,7 @@ def _figures(variance: Array, tolerance: float | None) -> dict[str, Array]:
     share = variance / variance[:, total, None]
     categories = np.full_like(sd, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        categories[:, gauge] = np.sqrt(2.0) * (
+        categories[:, gauge] = CATEGORIES * (
             sd[:, SOURCES.index("part")] / sd[:, gauge]
         )
     return {

@@ -16,7 +16,6 @@ from scipy.special import ndtri_exp
 from summands.decomposition import intervals, tables, thinning
 from summands.estimation.results import Draws
 from summands.files.columns import schema
-from summands.model import indicators
 from summands.model.cells import Cells
 
 Array = NDArray[np.float64]
@@ -89,8 +88,10 @@ def of_draws(
         min(MOST_DRAWS, max(LEAST_DRAWS, MOST_CELLS // len(cells.n))),
     )
     origin = float(np.average(cells.mean, weights=cells.n))
+    members = np.ascontiguousarray(cells.members.T)
     observed = _statistics(
         cells,
+        members,
         cells.mean - origin,
         cells.sum_of_squares,
         smallest - origin,
@@ -98,8 +99,10 @@ def of_draws(
     )
     replicated = np.empty((len(some.places), *observed.shape))
     for draw, place in enumerate(replicated):
-        mean, variance = some.of_cells(draw, cells, origin)
-        place[...] = _statistics(cells, *_rows_anew(cells, mean, variance, rng))
+        mean, variance = some.of_cells(draw, members, origin)
+        place[...] = _statistics(
+            cells, members, *_rows_anew(cells, mean, variance, rng)
+        )
     chosen = np.flatnonzero(np.asarray(levels.sizes)[levels.level] > 1)
     observed, replicated = observed[:, chosen], replicated[..., chosen]
     lower, upper = np.quantile(replicated, intervals.CENTRAL, axis=0)
@@ -145,9 +148,22 @@ def _largest(n: NDArray[np.integer], rng: np.random.Generator) -> Array:
 
 
 def _statistics(
-    cells: Cells, mean: Array, squares: Array, smallest: Array, largest: Array
+    cells: Cells,
+    members: NDArray[np.int64],
+    mean: Array,
+    squares: Array,
+    smallest: Array,
+    largest: Array,
 ) -> Array:
     """Compute the statistics of each contributor's rows from those of the cells.
+
+    Parameters
+    ----------
+    cells : Cells
+    members : ndarray of int, shape (J, C)
+        Of the cells, level by level.
+    mean, squares, smallest, largest : ndarray, shape (C,)
+        Of the rows of each cell; squares is the sum of the squared deviations.
 
     Returns
     -------
@@ -156,18 +172,20 @@ def _statistics(
     """
     count = cells.levels.contributors
     n = cells.n.astype(float)
-    members = cells.members
-    rows = indicators.sums(members, n, count)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        average = indicators.sums(members, n * mean, count) / rows
-        total = indicators.sums(members, squares, count)
-        for mine in members.T:
-            total += np.bincount(mine, n * (mean - average[mine]) ** 2, count)
-        spread = np.sqrt(total / (rows - 1.0))
-    spread[rows < 2] = np.nan
+    rows, sums, total = np.zeros((3, count))
     least, most = np.full(count, np.inf), np.full(count, -np.inf)
-    for mine in members.T:
+    for mine in members:
+        rows += np.bincount(mine, n, count)
+        sums += np.bincount(mine, n * mean, count)
         np.minimum.at(least, mine, smallest)
         np.maximum.at(most, mine, largest)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        average = sums / rows
+        for mine in members:
+            # Around the contributor's own average, so that nothing cancels.
+            squared = squares + n * (mean - average[mine]) ** 2
+            total += np.bincount(mine, squared, count)
+        spread = np.sqrt(total / (rows - 1.0))
+    spread[rows < 2] = np.nan
     least[rows == 0], most[rows == 0] = np.nan, np.nan
     return np.stack([average, spread, least, most])

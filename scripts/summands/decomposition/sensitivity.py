@@ -192,9 +192,10 @@ def _log_likelihood(some: thinning.Thinned, cells: Cells) -> Array:
     """Log likelihood of each draw, up to a constant, a draw at a time."""
     origin = float(np.average(cells.mean, weights=cells.n))
     from_origin = cells.mean - origin
+    members = np.ascontiguousarray(cells.members.T)
     result = np.empty(len(some.places))
     for draw in range(len(result)):
-        mean, v = some.of_cells(draw, cells, origin)
+        mean, v = some.of_cells(draw, members, origin)
         residual = cells.sum_of_squares + cells.n * (from_origin - mean) ** 2
         result[draw] = -0.5 * (cells.n * np.log(v) + residual / v).sum()
     return result

@@ -77,7 +77,9 @@ def least_squares(cells: Cells, identified: NDArray[np.bool_] | None = None) -> 
     length[length == 0] = 1.0
     from_origin = cells.mean - np.average(cells.mean, weights=cells.n)
     scaled = z @ sparse.diags_array(1.0 / length)
-    found = lsmr(scaled, root * from_origin, atol=1e-13, btol=1e-13, maxiter=10_000)
+    found = lsmr(
+        scaled, root * from_origin, atol=1e-13, btol=1e-13, conlim=0, maxiter=10_000
+    )
     means = levels.centre(found[0] / length)
     return means if identified is None else np.where(identified, means, np.nan)
 

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from summands.estimation.results import Draws
-from summands.model.cells import Cells
 
 Array = NDArray[np.float64]
 
@@ -30,21 +29,30 @@ class Thinned:
     mu: Array
     variance: Array
 
-    def of_cells(self, draw: int, cells: Cells, origin: float) -> tuple[Array, Array]:
+    def of_cells(
+        self, draw: int, members: NDArray[np.int64], origin: float
+    ) -> tuple[Array, Array]:
         """Mean, less an origin, and variance of a row of each cell in one draw.
 
         The origin is taken off the intercept first: values far from 0 keep the digits
         that they have.
 
+        Parameters
+        ----------
+        draw : int
+        members : ndarray of int, shape (J, C)
+            Flat index of each level's contributor in each cell.
+        origin : float
+
         Returns
         -------
         mean, variance : ndarray, shape (C,)
         """
-        mean = np.full(len(cells.n), self.intercept[draw] - origin)
-        variance = np.zeros(len(cells.n))
-        for members in cells.members.T:
-            mean += self.mu[draw, members]
-            variance += self.variance[draw, members]
+        mean = np.full(members.shape[1], self.intercept[draw] - origin)
+        variance = np.zeros(members.shape[1])
+        for mine in members:
+            mean += self.mu[draw, mine]
+            variance += self.variance[draw, mine]
         return mean, variance
 
 
