@@ -12,18 +12,18 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
-from summands.data import csv_types, table_columns, table_files
+from summands.data import arranging, csv_types, table_columns, table_files
+from summands.data.arranging import quoted
 from summands.data.expression import ExpressionError
-from summands.data.gathering import Gathered, Gatherer, collapse
+from summands.data.gathering import Gatherer, collapse
 from summands.data.labels import Coder, missing
-from summands.data.source import ALL, BASELINE, Level, Source
+from summands.data.source import Level, Source
 from summands.data.table_columns import Columns
 from summands.data.table_files import digest
 from summands.data.table_parts import Part
 from summands.files.words import TableError
 from summands.model import cells as numerics
 from summands.model.cells import Cells
-from summands.model.levels import Levels
 
 __all__ = [
     "Level",
@@ -103,8 +103,8 @@ def read(source: Source, keep_rows: int, say: Callable[[str], None]) -> Observed
     ----------
     source : Source
     keep_rows : int
-        Up to how many rows their values are kept, beside their cells: 8 bytes a row,
-        and 4 for each column of a level.
+        Up to how many rows their values are kept, beside their cells. Takes some 100
+        bytes a row while they are sorted.
     say : callable
         Is told how far the reading is, a line at a time.
 
@@ -226,7 +226,7 @@ class _Reading:
         self, part: Part, start: int, name: str, column: pa.Array, kind: pa.DataType
     ) -> None:
         row = csv_types.first_text(column, kind)
-        text = _quoted(column[row].as_py())
+        text = quoted(column[row].as_py())
         raise _NotOfTypeError(
             f"{part.path}: {part.place(start + row)} has {text}",
             name,
@@ -246,7 +246,7 @@ class _Reading:
                 text = column[bad].as_py()
                 raise TableError(
                     f'{part.path}: column "{name}", {part.place(rows[bad])}: '
-                    f"{_quoted(text)} is not a number{csv_types.hint(text)}"
+                    f"{quoted(text)} is not a number{csv_types.hint(text)}"
                 )
         numbers = numbers.cast(pa.float64(), safe=False).fill_null(np.nan)
         # Plus zero: minus zero is no other value.
@@ -255,7 +255,7 @@ class _Reading:
             bad = int(np.argmax(np.isinf(values)))
             raise TableError(
                 f'{part.path}: column "{name}", {part.place(rows[bad])}: '
-                f"{_quoted(str(column[bad].as_py()))} is not a finite number; leave "
+                f"{quoted(str(column[bad].as_py()))} is not a finite number; leave "
                 "it out by `where`, or mend it"
             )
         return values
@@ -272,9 +272,9 @@ class _Reading:
                 continue
             if self.source.missing == "refuse":
                 raise TableError(
-                    f'{part.path}: column "{name}", '
-                    f"{part.place(rows[int(np.argmax(gap))])}: there is nothing; fill "
-                    "it in, or leave such rows out with `missing: drop`"
+                    f"{part.path}: {part.place(rows[int(np.argmax(gap))])} has no "
+                    f'"{name}"; fill it in, or leave such rows out with '
+                    "`missing: drop`"
                 )
             self.dropped[name] += int(gap.sum())
 
@@ -295,17 +295,22 @@ class _Reading:
         values, cell = None, None
         if kept:
             codes, values = self.gatherer.take()
-            levels, picked = self._levels(codes)
+            levels, picked = arranging.arrange(self.source, self.coders, codes)
             code, _ = numerics.number(picked, levels.sizes)
             order = np.lexsort((values, code))
             values, cell = values[order], code[order]
             gathered = collapse(tuple(column[order] for column in picked), values)
         else:
             gathered = self.gatherer.cells()
-            levels, picked = self._levels(gathered.columns)
+            levels, picked = arranging.arrange(
+                self.source, self.coders, gathered.columns
+            )
             code, _ = numerics.number(picked, levels.sizes)
-            gathered = _ordered(gathered, picked, code)
-        self._judge(levels, gathered, total)
+            gathered = arranging.ordered(gathered, picked, code)
+        if faults := arranging.faults(self.source, levels, gathered):
+            raise TableError(
+                "\n".join(f"{self.source.table}: {fault}" for fault in faults)
+            )
         cells = Cells(
             levels,
             np.stack(gathered.columns, axis=1).astype(np.int64),
@@ -314,6 +319,9 @@ class _Reading:
             gathered.sum_of_squares,
         )
         self.say(self._summary(cells, total))
+        for name, labels in zip(levels.names, levels.labels, strict=True):
+            for odd in {*labels} & {*csv_types.NOTHING.to_pylist()}:
+                self.say(f'level "{name}": {quoted(odd)} is read as a contributor')
         return Observed(
             cells,
             gathered.smallest,
@@ -325,75 +333,6 @@ class _Reading:
             values,
             cell,
         )
-
-    def _levels(
-        self, codes: tuple[NDArray[np.int32], ...]
-    ) -> tuple[Levels, tuple[NDArray[np.int32], ...]]:
-        """Levels with the baseline, and the contributors that rows or cells picked."""
-        ranks, labels = {}, {}
-        for (name, coder), column in zip(self.coders.items(), codes, strict=True):
-            rank, labels[name] = coder.sorted()
-            ranks[name] = rank.astype(np.int32)[column]
-        names = [BASELINE]
-        called: list[tuple[str, ...]] = [(ALL,)]
-        picked = [np.zeros(len(codes[0]), np.int32)]
-        for level in self.source.levels:
-            columns = [ranks[name] for name in level.columns]
-            if len(columns) == 1:
-                contributor, mine = columns[0], labels[level.columns[0]]
-            else:
-                code, count = numerics.number(
-                    columns, [len(labels[name]) for name in level.columns]
-                )
-                first = np.empty(count, np.int64)
-                first[code] = np.arange(len(code))
-                contributor = code.astype(np.int32)
-                mine = tuple(
-                    ", ".join(parts)
-                    for parts in zip(
-                        *(
-                            [labels[name][rank] for rank in column[first]]
-                            for name, column in zip(level.columns, columns, strict=True)
-                        ),
-                        strict=True,
-                    )
-                )
-            names.append(level.name)
-            called.append(mine)
-            picked.append(contributor)
-        try:
-            levels = Levels(tuple(map(len, called)), tuple(names), tuple(called))
-        except ValueError as error:
-            raise TableError(
-                f"{self.source.table}: {error}; change a label, or the name of a level"
-            ) from None
-        return levels, tuple(picked)
-
-    def _judge(self, levels: Levels, gathered: Gathered, rows: int) -> None:
-        """Refuse tables that no model can take apart."""
-        problems = []
-        for name, size, labels in zip(
-            levels.names[1:], levels.sizes[1:], levels.labels[1:], strict=True
-        ):
-            if size == rows:
-                problems.append(
-                    f'level "{name}": has as many contributors as there are rows '
-                    f"({rows}), so it cannot be told from noise; leave it out"
-                )
-            elif size == 1:
-                problems.append(
-                    f'level "{name}": has but one contributor, {_quoted(labels[0])}, '
-                    "so there is nothing to compare; leave it out"
-                )
-        if (low := gathered.smallest.min()) == gathered.largest.max():
-            problems.append(
-                f'column "{self.source.value}": all values are {low:g}, so there is '
-                "nothing to take apart"
-            )
-        if problems:
-            raise TableError(
-                "\n".join(f"{self.source.table}: {text}" for text in problems)
-            )
 
     def _summary(self, cells: Cells, rows: int) -> str:
         sizes = ", ".join(
@@ -409,25 +348,3 @@ class _Reading:
             each = ", ".join(f'"{name}" {n}' for name, n in self.dropped.items())
             text += f"; {self.dropped_rows} dropped, which miss {each}"
         return text
-
-
-def _ordered(
-    gathered: Gathered,
-    contributors: tuple[NDArray[np.int32], ...],
-    code: NDArray[np.int64],
-) -> Gathered:
-    """Put cells into the order of their codes."""
-    order = np.empty(len(code), np.int64)
-    order[code] = np.arange(len(code))
-    return Gathered(
-        tuple(column[order] for column in contributors),
-        gathered.n[order],
-        gathered.mean[order],
-        gathered.sum_of_squares[order],
-        gathered.smallest[order],
-        gathered.largest[order],
-    )
-
-
-def _quoted(text: str) -> str:
-    return f'"{text}"' if len(text) <= 60 else f'"{text[:57]}..."'

@@ -14,7 +14,7 @@ from summands.data.source import Source
 from summands.data.table_parts import Part, repeated
 from summands.files.words import TableError, nearest
 
-# Parts that are named in a message; the others have the same fault, as a rule.
+# Parts that are named in a message, or looked into; the others are alike, as a rule.
 NAMED = 3
 
 
@@ -168,7 +168,9 @@ def _unusable(
     source: Source, part: Part, name: str, use: str, kind: pa.DataType
 ) -> list[str]:
     if not codable(kind):
-        return [f'{part.path}: {use}: column "{name}" holds {kind}, which is no value']
+        return [
+            f'{part.path}: {use}: column "{name}" holds {kind}, which cannot be read'
+        ]
     number = (
         pa.types.is_integer(kind)
         or pa.types.is_floating(kind)
@@ -187,7 +189,7 @@ def _compared(columns: Columns) -> dict[str, pa.DataType]:
     if not columns.text:
         return wanted
     kinds: dict[str, list[pa.DataType]] = {name: [] for name in wanted}
-    for part in columns.parts:
+    for part in columns.parts[:NAMED]:
         for batch in part.batches(wanted):
             for name, seen in kinds.items():
                 seen.append(csv_types.infer(batch.column(name)))

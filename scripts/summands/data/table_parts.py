@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import gzip
 import io
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, TextIO, cast
 
 import pyarrow as pa
 import pyarrow.csv
@@ -82,7 +83,7 @@ class Part:
         wanted = pa.schema(list(types.items()))
         with readable(self.path), self._whole():
             for batch in read(list(types)):
-                columns = [batch.column(name).cast(types[name]) for name in types]
+                columns = [self._cast(batch, name, types[name]) for name in types]
                 yield pa.record_batch(columns, schema=wanted)
 
     def place(self, row: int) -> str:
@@ -96,16 +97,22 @@ class Part:
         if not self.text:
             return f"row {row + 1}"
         with readable(self.path), self._reader() as file:
-            begins = 1
             # The header is a record too.
-            for record in csv.reader(file, delimiter=self._delimiter):
-                line, begins = begins, _line(file) + 1
+            for line, record in self._records(file):
                 if not record:
                     continue
                 if row < 0:
                     return f"line {line}"
                 row -= 1
         return "the last line"
+
+    def _cast(self, batch: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
+        try:
+            return batch.column(name).cast(kind)
+        except pa.ArrowException as error:
+            raise TableError(
+                f'{self.path}: column "{name}" cannot be read as {kind} ({error})'
+            ) from None
 
     def _parquet_batches(self, names: list[str]) -> Iterator[pa.RecordBatch]:
         # Columns come through a buffer, however large their row groups are.
@@ -162,9 +169,7 @@ class Part:
         """Find out in which line text is no table; slow, as it reads all again."""
         if "UTF8" in str(error):
             return self._not_utf8()
-        if fault := self._ragged():
-            return fault
-        if fault := self._unclosed():
+        if fault := self._unclosed() or self._ragged():
             return fault
         if "straddling" in str(error):
             return f"a row is longer than {BLOCK_BYTES} bytes; is a quote not closed?"
@@ -173,9 +178,7 @@ class Part:
     def _ragged(self) -> str | None:
         columns = len(self.schema)
         with self._reader(errors="replace") as file:
-            begins = 1
-            for record in csv.reader(file, delimiter=self._delimiter):
-                line, begins = begins, _line(file) + 1
+            for line, record in self._records(file):
                 if record and len(record) != columns:
                     return (
                         f"line {line} has {len(record)} values for {columns} columns; "
@@ -185,13 +188,14 @@ class Part:
 
     def _unclosed(self) -> str | None:
         with self._reader(errors="replace") as file:
+            ends = 0
             records = csv.reader(file, delimiter=self._delimiter, strict=True)
-            begins = 1
             try:
                 for _ in records:
-                    begins = _line(file) + 1
-            except csv.Error:
-                return f"line {begins} opens a quote that is not closed as it should be"
+                    ends = records.line_num
+            except csv.Error as error:
+                if "end of data" in str(error):
+                    return f"line {ends + 1} opens a quote that is never closed"
         return None
 
     def _not_utf8(self) -> str:
@@ -212,32 +216,26 @@ class Part:
                 seen += len(line)
         return "is not UTF-8; save it so"
 
+    def _records(self, file: TextIO) -> Iterator[tuple[int, list[str]]]:
+        """Read records of text as far as it goes, with the lines they begin in."""
+        records = csv.reader(file, delimiter=self._delimiter)
+        ends = 0
+        with contextlib.suppress(csv.Error):
+            for record in records:
+                yield ends + 1, record
+                ends = records.line_num
+
     def _bytes(self) -> BinaryIO:
         if ending(self.path).endswith(".gz"):
             return cast(BinaryIO, gzip.open(self.path))
         return self.path.open("rb")
 
-    def _reader(self, errors: str = "strict") -> _Lines:
+    def _reader(self, errors: str = "strict") -> TextIO:
         csv.field_size_limit(max(BLOCK_BYTES, csv.field_size_limit()))
-        return _Lines(self._bytes(), "utf-8-sig", errors, newline="")
+        return io.TextIOWrapper(self._bytes(), "utf-8-sig", errors, newline="")
 
     def _whole(self) -> _Whole:
         return _Whole(self.path)
-
-
-class _Lines(io.TextIOWrapper):
-    """Text that knows how many lines of it have been read."""
-
-    count = 0
-
-    def __next__(self) -> str:
-        line = super().__next__()
-        self.count += 1
-        return line
-
-
-def _line(file: _Lines) -> int:
-    return file.count
 
 
 class _Quotes:

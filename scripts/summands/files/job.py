@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from summands.files import lock, storage
+from summands.files.words import TableError
 
 # The run's standard error, once a job's own goes to its log.
 _console: int | None = None
@@ -48,7 +49,7 @@ def _explain(
     """Say in one line what a user can mend; show anything else as Python does."""
     advice = ""
     text = str(error).strip()
-    if isinstance(error, storage.DamagedFileError | lock.LockError):
+    if isinstance(error, storage.DamagedFileError | lock.LockError | TableError):
         advice = text
     elif "No space left on device" in text or "Disk quota exceeded" in text:
         advice = (

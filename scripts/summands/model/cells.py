@@ -194,8 +194,10 @@ def number(
         if span > 4 * len(code):
             seen, code = np.unique(code, return_inverse=True)
             span = len(seen)
-    occurs = np.bincount(code, minlength=span) > 0
-    return (np.cumsum(occurs) - 1)[code], int(occurs.sum())
+    occurs = np.zeros(span, dtype=bool)
+    occurs[code] = True
+    place = np.cumsum(occurs, dtype=np.int32 if len(code) < 2**31 else np.int64)
+    return place[code].astype(np.int64) - 1, int(place[-1])
 
 
 def moments(
