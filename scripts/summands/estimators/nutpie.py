@@ -110,6 +110,11 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
 }
 
+# Of an observed table nobody knows the scales.
+OBSERVED = {
+    "scales": OPTIONS["scales"] | {"enum": ["estimated"], "default": "estimated"}
+}
+
 # Milliseconds between two lines in the log of a long fit.
 HEARTBEAT = 10_000
 
