@@ -49,3 +49,11 @@ def once(tmp_path_factory) -> Callable[[str, Callable[[Path], None]], Path]:
         return folder
 
     return filled
+
+
+@pytest.fixture(scope="session")
+def public_tables() -> Path:
+    path = Path(__file__).parents[2] / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip("no folder of public tables")
+    return path
