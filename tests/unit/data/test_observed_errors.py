@@ -147,8 +147,8 @@ def test_columns_are_checked_in_every_part(tmp_path):
     said = checked(source(tmp_path))
     assert '2.csv: level "b": there is no column "b"; did you mean "bb"?' in said
     assert '3.csv: value: there are 2 columns "x"; rename all but one' in said
-    # A name that nobody uses may come twice.
-    (tmp_path / "4.csv").write_bytes(b"a,b,x,,\n1,u,1,,\n1,v,2,,\n2,v,3,,\n")
+    # A name that nobody uses may come twice, and such a column may hold anything.
+    (tmp_path / "4.csv").write_bytes(b"a,b,x,,\n1,u,1,\xff,\n1,v,2,,\n2,v,3,,\n")
     assert observed.read(source(tmp_path / "4.csv"), 9, [].append).rows == 3
 
 
@@ -244,6 +244,14 @@ def test_files_that_are_none_are_refused(tmp_path):
     assert "c.csv.gz" in said
     (folder / "readme.md").touch()
     assert "readme.md: cannot be read as a table" in checked(source(folder))
+
+
+def test_rows_are_found_behind_columns_that_are_not_read(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"\n\na,note,x\n1,caf\xe9,1\n\n1,\xff,2\n2,,\n")
+    assert 'line 7 has no "x"' in refused(source(path, "a"))
+    path.write_bytes(b"a,note,x\n1,\xe9,1\n1,2\n")
+    assert "line 3 has 2 values" in refused(source(path, "a"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
