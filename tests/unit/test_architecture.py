@@ -84,6 +84,17 @@ def test_no_import_runs_back_up():
     ] == []
 
 
+def test_what_needs_a_truth_and_what_has_none_stand_beside_each_other():
+    assert [
+        f"{module} imports {target}"
+        for module, targets in graph().items()
+        for target in targets
+        if "." in module
+        and "." in target
+        and {package(module), package(target)} == {"recovery", "decomposition"}
+    ] == []
+
+
 def test_no_imports_go_in_a_circle():
     assert circles(graph()) == []
 

@@ -89,12 +89,11 @@ def find(source: Source) -> Columns:
     found = Columns(parts, types, where)
     if where is not None and all(name in types for name in where.columns):
         try:
-            found.compared = _compared(found)
-            where.expression(found.compared)
-        except (TableError, ExpressionError) as error:
-            problems.append(
-                f"where: {error}" if isinstance(error, ExpressionError) else str(error)
-            )
+            found.compared = _compared(found, where)
+        except TableError as error:
+            problems.append(str(error))
+        except ExpressionError as error:
+            problems.append(f"where: {error}")
     _refuse(problems)
     return found
 
@@ -182,16 +181,33 @@ def _unusable(
     return []
 
 
-def _compared(columns: Columns) -> dict[str, pa.DataType]:
-    """Find what columns of the filter are compared as; in CSV, by their first rows."""
-    assert columns.where is not None
-    wanted = {name: columns.types[name] for name in columns.where.columns}
+def _compared(columns: Columns, where: Filter) -> dict[str, pa.DataType]:
+    """Find what columns of the filter are compared as, and whether it fits them."""
+    wanted = {name: columns.types[name] for name in where.columns}
     if not columns.text:
+        where.expression(wanted)
         return wanted
-    kinds: dict[str, list[pa.DataType]] = {name: [] for name in wanted}
-    for part in columns.parts[:NAMED]:
+    kinds = _inferred(columns.parts, wanted, all_rows=False)
+    try:
+        where.expression(kinds)
+    except ExpressionError:
+        # Numbers may be text further on. Nothing is refused before it is certain.
+        kinds = _inferred(columns.parts, wanted, all_rows=True)
+        where.expression(kinds)
+    return kinds
+
+
+def _inferred(
+    parts: list[Part], wanted: dict[str, pa.DataType], *, all_rows: bool
+) -> dict[str, pa.DataType]:
+    """Find what text can be read as, of all rows or by the first of a few parts."""
+    kinds: dict[str, pa.DataType] = dict.fromkeys(wanted, pa.null())
+    for part in parts if all_rows else parts[:NAMED]:
         for batch in part.batches(wanted):
-            for name, seen in kinds.items():
-                seen.append(csv_types.infer(batch.column(name)))
-            break
-    return {name: csv_types.common(seen) for name, seen in kinds.items()}
+            for name, kind in kinds.items():
+                if kind != pa.string():
+                    found = csv_types.infer(batch.column(name))
+                    kinds[name] = csv_types.common([kind, found])
+            if not all_rows:
+                break
+    return kinds

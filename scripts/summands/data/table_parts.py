@@ -25,6 +25,9 @@ from summands.files.words import TableError
 BLOCK_BYTES = 8_000_000
 BATCH_ROWS = 262_144
 
+# What stands for bytes that are not UTF-8.
+_UNREADABLE = "\N{REPLACEMENT CHARACTER}"
+
 _DAMAGED = (pa.ArrowException, EOFError, zlib.error, gzip.BadGzipFile)
 
 
@@ -149,21 +152,18 @@ class Part:
             records = csv.reader(file, delimiter=self._delimiter)
             try:
                 header: list[str] = next(filter(None, records), [])
-            except UnicodeDecodeError:
-                raise TableError(f"{self.path}: {self._not_utf8()}") from None
             except csv.Error as error:
                 raise TableError(f"{self.path}: is not CSV ({error})") from None
+        if any(_UNREADABLE in name for name in header):
+            raise TableError(f"{self.path}: {self._not_utf8()}")
         if not header:
             raise TableError(f"{self.path}: is empty; its first line must name columns")
         return header
 
     def _only_a_header(self) -> bool:
         with self._reader() as file:
-            records = filter(None, csv.reader(file, delimiter=self._delimiter))
-            try:
-                return next(records, None) is not None and next(records, None) is None
-            except (UnicodeDecodeError, csv.Error):
-                return False
+            records = (record for _, record in self._records(file) if record)
+            return next(records, None) is not None and next(records, None) is None
 
     def _explain(self, error: pa.ArrowInvalid) -> str:
         """Find out in which line text is no table; slow, as it reads all again."""
@@ -177,7 +177,7 @@ class Part:
 
     def _ragged(self) -> str | None:
         columns = len(self.schema)
-        with self._reader(errors="replace") as file:
+        with self._reader() as file:
             for line, record in self._records(file):
                 if record and len(record) != columns:
                     return (
@@ -187,7 +187,7 @@ class Part:
         return None
 
     def _unclosed(self) -> str | None:
-        with self._reader(errors="replace") as file:
+        with self._reader() as file:
             ends = 0
             records = csv.reader(file, delimiter=self._delimiter, strict=True)
             try:
@@ -230,9 +230,10 @@ class Part:
             return cast(BinaryIO, gzip.open(self.path))
         return self.path.open("rb")
 
-    def _reader(self, errors: str = "strict") -> TextIO:
+    def _reader(self) -> TextIO:
+        # Unused columns may hold anything.
         csv.field_size_limit(max(BLOCK_BYTES, csv.field_size_limit()))
-        return io.TextIOWrapper(self._bytes(), "utf-8-sig", errors, newline="")
+        return io.TextIOWrapper(self._bytes(), "utf-8-sig", "replace", newline="")
 
     def _whole(self) -> _Whole:
         return _Whole(self.path)

@@ -3,8 +3,9 @@
 By power scaling (Kallioinen, Paananen, Bürkner and Vehtari 2024, Statistics and
 Computing 34:57), as ArviZ has it: the posterior is reweighted as if the prior, or the
 likelihood, were raised to a power near 1, and the sensitivity is how fast a component's
-distribution moves. The priors that are scaled are those of the scales alone, together:
-what comes below them in the hierarchy is part of the model.
+distribution moves. What is scaled is the component's own prior: of a level that of the
+scale of its means, of the noise those of the centres and spreads of all levels. What
+comes below them in the hierarchy is part of the model.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from summands.estimation.results import Draws, Scales
 from summands.files.columns import schema
 from summands.model import indicators
 from summands.model.cells import Cells
-from summands.model.distributions import ScalePriors
+from summands.model.distributions import Normal, ScalePriors
 
 Array = NDArray[np.float64]
 
@@ -60,8 +61,8 @@ SENSITIVITY = schema(
     (
         "prior_sensitivity",
         pa.float64(),
-        "how fast the posterior moves as the priors of the scales are raised to a "
-        f"power; from {THRESHOLD} on they matter",
+        "how fast the posterior moves as the component's own prior is raised to a "
+        f"power; from {THRESHOLD} on it matters",
     ),
     (
         "likelihood_sensitivity",
@@ -71,8 +72,8 @@ SENSITIVITY = schema(
     (
         "diagnosis",
         pa.string(),
-        f"{FINE}: the priors do not matter; {CONFLICT}, as "
-        f"where they pull apart; {STRONG}: the priors matter and the data say little",
+        f"{FINE}: the prior does not matter; {CONFLICT}, as "
+        f"where they pull apart; {STRONG}: the prior matters and the data say little",
     ),
 )
 
@@ -107,10 +108,12 @@ def of_draws(
         *(cells.levels.names[level] for level in found.levels),
         components.NOISE,
     ]
-    prior = log_prior(draws, cells, priors)[some.places]
-    of_prior, of_likelihood = _power_scaled(
-        sd[some.places], prior, _log_likelihood(some, cells)
-    )
+    likelihood = _log_likelihood(some, cells)
+    of_prior = [
+        _power_scaled(*pair)
+        for pair in zip(sd.T, log_prior(draws, cells, priors).T, strict=True)
+    ]
+    of_likelihood = [_power_scaled(column, likelihood) for column in sd[some.places].T]
     before = np.stack(
         [
             *(
@@ -133,8 +136,8 @@ def of_draws(
             "lower_95": after[0],
             "median": after[1],
             "upper_95": after[2],
-            "prior_sensitivity": of_prior,
-            "likelihood_sensitivity": of_likelihood,
+            "prior_sensitivity": np.array(of_prior),
+            "likelihood_sensitivity": np.array(of_likelihood),
             "diagnosis": [
                 _diagnosis(*pair) for pair in zip(of_prior, of_likelihood, strict=True)
             ],
@@ -152,7 +155,7 @@ def _diagnosis(of_prior: float, of_likelihood: float) -> str | None:
 
 
 def log_prior(draws: Draws, cells: Cells, priors: ScalePriors) -> Array:
-    """Log density of the scales in their prior, of each draw, up to a constant.
+    """Log density of what each component has a prior of, up to a constant.
 
     Parameters
     ----------
@@ -163,8 +166,8 @@ def log_prior(draws: Draws, cells: Cells, priors: ScalePriors) -> Array:
 
     Returns
     -------
-    ndarray, shape (S,)
-        Where all rows have one noise, its logarithm has the prior of the centre.
+    ndarray, shape (S, components)
+        Of every draw, in the order of `components.variances`.
     """
     scales = draws.scales
     assert scales is not None
@@ -172,20 +175,26 @@ def log_prior(draws: Draws, cells: Cells, priors: ScalePriors) -> Array:
     of_means = stats.halfnorm.logpdf(
         scales.mu_sd[..., several], scale=priors.mu_sd.scale
     )
-    density = of_means.sum(axis=-1)
     centre, spread = priors.log_sigma_mean, priors.log_sigma_sd
     if scales.log_sigma_mean is None or scales.log_sigma_sd is None:
+        one = _one_noise(priors, cells)
         noise = 0.5 * np.log(components.noise_variance(draws.sigma, cells))
-        density = density + stats.norm.logpdf(noise, centre.mean, centre.sd)
+        of_noise = stats.norm.logpdf(noise, one.mean, one.sd)
     else:
-        of_noise = stats.norm.logpdf(
-            scales.log_sigma_mean, centre.mean, centre.sd
-        ) + stats.lognorm.logpdf(
-            scales.log_sigma_sd, spread.sd, scale=np.exp(spread.mean)
+        of_noise = stats.norm.logpdf(scales.log_sigma_mean, centre.mean, centre.sd).sum(
+            axis=-1
         )
-        density = density + of_noise.sum(axis=-1)
-    result: Array = density.ravel()
-    return result
+        of_noise += stats.lognorm.logpdf(
+            scales.log_sigma_sd, spread.sd, scale=np.exp(spread.mean)
+        ).sum(axis=-1)
+    density = np.concatenate([of_means, of_noise[..., None]], axis=-1)
+    return density.reshape(-1, len(several) + 1)
+
+
+def _one_noise(priors: ScalePriors, cells: Cells) -> Normal:
+    """Prior of the logarithm of a noise that all rows have, that of J levels in one."""
+    centre = priors.log_sigma_mean
+    return Normal(centre.mean + 0.5 * np.log(cells.levels.count), centre.sd)
 
 
 def _log_likelihood(some: thinning.Thinned, cells: Cells) -> Array:
@@ -201,29 +210,21 @@ def _log_likelihood(some: thinning.Thinned, cells: Cells) -> Array:
     return result
 
 
-def _power_scaled(sd: Array, prior: Array, likelihood: Array) -> tuple[Array, Array]:
-    """Sensitivities of each column of sd, shape (S, quantities), by ArviZ."""
-    coordinates = {"chain": [0], "draw": np.arange(len(sd))}
+def _power_scaled(sd: Array, density: Array) -> float:
+    """Sensitivity of a component to a prior or a likelihood, shape (S,) both, by ArviZ.
 
-    def group(values: Array, *dims: str) -> xr.Dataset:
-        return xr.Dataset(
-            {"x": (("chain", "draw", *dims), values[None])}, coords=coordinates
+    NaN for what is the same in all draws or not known.
+    """
+    if not np.ptp(sd) > 0:
+        return float("nan")
+    groups = {
+        group: xr.Dataset(
+            {"x": (("chain", "draw"), values[None])},
+            coords={"chain": [0], "draw": np.arange(len(sd))},
         )
-
-    tree = xr.DataTree.from_dict(
-        {
-            "posterior": group(sd, "component"),
-            "log_prior": group(prior),
-            "log_likelihood": group(likelihood),
-        }
-    )
-    constant = np.ptp(sd, axis=0) == 0
-    unknown = constant | np.isnan(sd).any(axis=0)
-    of_prior, of_likelihood = (
-        np.where(unknown, np.nan, arviz_stats.psense(tree, group=kind)["x"].to_numpy())
-        for kind in ("prior", "likelihood")
-    )
-    return of_prior, of_likelihood
+        for group, values in (("posterior", sd), ("log_prior", density))
+    }
+    return float(arviz_stats.psense(xr.DataTree.from_dict(groups), group="prior")["x"])
 
 
 def _noise_before(scales: Scales, cells: Cells, priors: ScalePriors) -> Array:
@@ -233,7 +234,7 @@ def _noise_before(scales: Scales, cells: Cells, priors: ScalePriors) -> Array:
     """
     rng = np.random.default_rng(0)
     if scales.log_sigma_mean is None:
-        return np.exp(priors.log_sigma_mean.draw(rng, PRIOR_DRAWS))
+        return np.exp(_one_noise(priors, cells).draw(rng, PRIOR_DRAWS))
     levels = cells.levels
     rows = indicators.sums(cells.members, cells.n.astype(float), levels.contributors)
     variance = np.zeros(PRIOR_DRAWS)

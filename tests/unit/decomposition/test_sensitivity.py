@@ -83,9 +83,11 @@ def test_prior_stands_beside_posterior():
     tau = draws.scales.mu_sd[..., 1]
     assert found["machine"]["median"] == pytest.approx(np.median(tau))
     assert found["machine"]["lower_95"] == pytest.approx(np.quantile(tau, 0.025))
-    # All rows have one noise, whose logarithm has the prior of the centre.
-    assert found["noise"]["prior_median"] == pytest.approx(1.0, rel=0.1)
-    assert found["noise"]["prior_upper_95"] == pytest.approx(np.exp(3 * 1.96), rel=0.3)
+    # All rows have one noise: that of two levels.
+    middle = np.sqrt(2.0)
+    assert found["noise"]["prior_median"] == pytest.approx(middle, rel=0.1)
+    upper = middle * np.exp(3 * 1.96)
+    assert found["noise"]["prior_upper_95"] == pytest.approx(upper, rel=0.3)
     assert found["noise"]["level"] is None
 
 
@@ -108,14 +110,13 @@ def test_densities_are_the_written_ones():
     cells = collapse(table_of(levels, contributors, 50.0, np.zeros(8), np.ones(8), rng))
     draws = plain_draws(levels)
     s = draws.scales
-    density = (
-        stats.halfnorm.logpdf(s.mu_sd[..., 1:], scale=3.0).sum(axis=-1)
-        + stats.norm.logpdf(s.log_sigma_mean, 0.0, 3.0).sum(axis=-1)
-        + stats.lognorm.logpdf(s.log_sigma_sd, 0.6, scale=np.exp(-0.7)).sum(axis=-1)
-    )
-    np.testing.assert_allclose(
-        sensitivity.log_prior(draws, cells, WIDE), density.ravel()
-    )
+    found = sensitivity.log_prior(draws, cells, WIDE)
+    for place in (0, 1):
+        of_means = stats.halfnorm.logpdf(s.mu_sd[..., place + 1], scale=3.0)
+        np.testing.assert_allclose(found[:, place], of_means.ravel())
+    of_noise = stats.norm.logpdf(s.log_sigma_mean, 0.0, 3.0).sum(axis=-1)
+    of_noise += stats.lognorm.logpdf(s.log_sigma_sd, 0.6, scale=np.exp(-0.7)).sum(-1)
+    np.testing.assert_allclose(found[:, 2], of_noise.ravel())
     some = thinning.thin(draws, 100)
     exact = cells.log_likelihood(some.intercept, some.mu, some.variance)
     np.testing.assert_allclose(sensitivity._log_likelihood(some, cells), exact)
@@ -146,6 +147,15 @@ def test_units_change_the_quantiles_alone(scale, origin):
                 assert second[name] == pytest.approx(scale * value)
             else:
                 assert second[name] == value
+
+
+def test_one_noise_has_the_prior_of_that_of_all_levels_in_one():
+    draws, cells = fitted(1.0, shape=(2, 50))
+    found = sensitivity.log_prior(draws, cells, WIDE)
+    assert found.shape == (100, 2)
+    noise = np.log(draws.sigma[..., 0].ravel())
+    exact = stats.norm.logpdf(noise, 0.5 * np.log(2), 3.0)
+    np.testing.assert_allclose(found[:, 1], exact)
 
 
 def test_known_scales_have_no_prior_to_question():
