@@ -128,7 +128,7 @@ def _texts(keys: list[Any], kind: pa.DataType) -> list[str]:
     if pa.types.is_floating(kind):
         return [_float(key, kind.to_pandas_dtype()) for key in keys]
     if pa.types.is_decimal(kind):
-        return [format(key.normalize() + 0, "f") for key in keys]
+        return [format(key.normalize(), "f") for key in keys]
     if pa.types.is_temporal(kind):
         return _times(keys, kind)
     return list(map(str, keys))
@@ -147,10 +147,9 @@ def _times(keys: list[int], kind: pa.DataType) -> list[str]:
     texts = pa.array(keys, _integers(kind)).view(kind).cast(pa.string()).to_pylist()
     # The unit of the type says nothing about how exact the times are.
     texts = [re.sub(r"(:\d\d)\.(\d*?)0+(?!\d)", _fraction, text) for text in texts]
-    if pa.types.is_timestamp(kind) and kind.tz is None:
-        midnight = " 00:00:00"
-        if all(text.endswith(midnight) for text in texts):
-            return [text.removesuffix(midnight) for text in texts]
+    midnight = " 00:00:00"
+    if all(text.endswith(midnight) for text in texts):
+        return [text.removesuffix(midnight) for text in texts]
     return texts
 
 

@@ -192,6 +192,19 @@ def test_rows_that_are_not_kept_make_the_same_cells(tmp_path, monkeypatch, shift
             assert found.cell is None
             near(found, whole)
         same(read(path, keep=3000), whole)
+    # Two blocks that wait for each other to the end.
+    monkeypatch.setattr(gathering, "WAITING", 10**6)
+    for rows in (1600, 1500):
+        monkeypatch.setattr(gathering, "BLOCK", rows)
+        monkeypatch.setattr(table_parts, "BATCH_ROWS", rows)
+        near(read(paths[1], keep=0), whole)
+
+
+def test_zeros_have_no_sign(tmp_path):
+    table = {"a": [1, 1, 2, 2], "x": [0.0, -0.0, -0.0, 1.0]}
+    found = read(write(tmp_path / "t.parquet", table), "a")
+    numbers = [found.values, found.smallest, found.cells.mean]
+    assert not np.signbit(np.concatenate(numbers)).any()
 
 
 def test_many_levels_of_many_contributors_do_not_overflow(tmp_path, monkeypatch):
