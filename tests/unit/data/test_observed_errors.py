@@ -64,6 +64,7 @@ def checked(source: Source) -> str:
         (HEAD + b'1,u,"1,500.5"\n' + ROWS, 'line 2: "1,500.5" is not a number; write'),
         (HEAD + ROWS + b"1,u,<0.1\n", '"<0.1" is not a number; a value is a number'),
         (HEAD + b'1,"u\n\nv",2\n\n1,u,no\n' + ROWS, 'line 6: "no" is not a number'),
+        (HEAD + b'1,"u\n\nv",no\n' + ROWS, 'line 2: "no" is not a number'),
         (HEAD + ROWS + b"1,u,inf\n", 'line 6: "inf" is not a finite number'),
         (HEAD + ROWS + b"1,u,-1e999\n", 'line 6: "-1e999" is not a finite number'),
         (HEAD + ROWS + b"1,u,NA\n", 'line 6 has no "x"; fill it in'),
@@ -105,6 +106,17 @@ def test_rows_are_found_far_into_a_file(tmp_path, monkeypatch):
     pq.write_table(pa.table({"a": [1, 2] * 50, "x": x}), path, row_group_size=30)
     assert 'row 75 has no "x"' in refused(source(path, "a"))
     assert 'row 75 has no "x"' in refused(source(path, "a", where="a == 1"))
+
+
+def test_quotes_that_swallow_the_rest_of_a_file_are_seen(tmp_path, monkeypatch):
+    """In a last column, all lines to come are one label to the parser."""
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'x,a\n1,"u"\n2,v\n3,"u\n4,v\n5,u\n')
+    assert "line 4 opens a quote that is never closed" in refused(source(path, "a"))
+    monkeypatch.setattr(table_parts, "BLOCK_BYTES", 12)
+    path.write_bytes(b'x,a\n1,u\n2,v\n3,u"\n4,v\n5,"u"\n')
+    found = observed.read(source(path, "a"), 9, [].append)
+    assert found.cells.levels.labels[1] == ("u", 'u"', "v")
 
 
 def test_separators_that_are_none_are_seen(tmp_path):
