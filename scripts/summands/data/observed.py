@@ -318,9 +318,8 @@ class _Reading:
             gathered.mean,
             gathered.sum_of_squares,
         )
-        self.say(self._summary(cells, total))
         for name, labels in zip(levels.names, levels.labels, strict=True):
-            for odd in {*labels} & {*csv_types.NOTHING.to_pylist()}:
+            for odd in sorted({*labels} & {*csv_types.NOTHING.to_pylist()}):
                 self.say(f'level "{name}": {quoted(odd)} is read as a contributor')
         return Observed(
             cells,
@@ -333,18 +332,3 @@ class _Reading:
             values,
             cell,
         )
-
-    def _summary(self, cells: Cells, rows: int) -> str:
-        sizes = ", ".join(
-            f"{name} {size}"
-            for name, size in zip(
-                cells.levels.names[1:], cells.levels.sizes[1:], strict=True
-            )
-        )
-        text = f"{rows} rows in {len(cells.n)} cells ({sizes})"
-        if self.filtered:
-            text += f"; {self.filtered} left out by the filter"
-        if self.dropped_rows:
-            each = ", ".join(f'"{name}" {n}' for name, n in self.dropped.items())
-            text += f"; {self.dropped_rows} dropped, which miss {each}"
-        return text

@@ -200,6 +200,14 @@ def test_rows_that_are_not_kept_make_the_same_cells(tmp_path, monkeypatch, shift
         near(read(paths[1], keep=0), whole)
 
 
+def test_numbers_are_read_as_people_write_them(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text('a,x,c\nu, 1.5,1\nu,"2", 2\nv,+3e0 ,3 \nv,.5,NA\nv,-1.,"5"\n')
+    assert sorted(read(path, "a").values) == [-1, 0.5, 1.5, 2, 3]
+    found = read(path, "a", where="c < 4")
+    assert sorted(found.values) == [1.5, 2, 3]
+
+
 def test_zeros_have_no_sign(tmp_path):
     table = {"a": [1, 1, 2, 2], "x": [0.0, -0.0, -0.0, 1.0]}
     found = read(write(tmp_path / "t.parquet", table), "a")
