@@ -66,7 +66,6 @@ def study(**observed) -> dict:
             "maximum_likelihood": {},
             "homoscedastic": {},
             "least_squares": {},
-            "bayesian_ridge": {},
         },
     }
 

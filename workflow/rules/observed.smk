@@ -13,26 +13,23 @@ SOURCE_TABLE = STUDY.observed.source
 
 
 @cache
-def table_paths():
-    """Files of the table, as rules name them: a folder that moves takes its table along."""
-    try:
-        found = table_files.files(SOURCE_TABLE.table)
-    except TableError as error:
-        refuse(error)
-    fixed = MODULE is not None or Path(config["observed"]["table"]).is_absolute()
-    return [str(file.resolve() if fixed else os.path.relpath(file)) for file in found]
-
-
-@cache
 def table_state():
     """Digest of what the table holds, and what to remember of its files."""
+    known = {}
+    # A record that nobody can read is one that is not there.
     with suppress(ValueError):
         known = json.loads(read_result(TABLE_FILE) or "{}")
-        try:
-            return table_files.digest(list(map(Path, table_paths())), known)
-        except TableError as error:
-            refuse(error)
-    return table_files.digest(list(map(Path, table_paths())), {})
+    try:
+        return table_files.digest(table_files.files(SOURCE_TABLE.table), known)
+    except TableError as error:
+        refuse(error)
+
+
+def table_place(wildcards):
+    """The table as the job finds it, which stays the same when a folder is moved."""
+    if Path(config["observed"]["table"]).is_absolute():
+        return SOURCE_TABLE.table
+    return os.path.relpath(SOURCE_TABLE.table)
 
 
 def said_of_table(wildcards):
@@ -46,9 +43,8 @@ def said_of_table(wildcards):
 
 
 rule observe:
-    input:
-        # What it holds counts, by its digest; not when it was touched.
-        lambda wildcards: [local(ancient(path)) for path in table_paths()],
+    # The table is no input to Snakemake, which looks at times: what it holds counts, by
+    # its digest, and neither where it is nor when it was touched.
     output:
         **{name: f"{SIMULATED}/{name}.parquet" for name in KEPT},
     log:
@@ -61,7 +57,7 @@ rule observe:
     params:
         results=results_folder,
         source=said_of_table,
-        table=lambda wildcards: SOURCE_TABLE.table,
+        table=table_place,
         digest=lambda wildcards: table_state()[0],
         code=SIMULATE_CODE,
     message:
