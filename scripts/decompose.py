@@ -85,7 +85,7 @@ def main(
     for name, made in found.items():
         with storage.whole(outputs[name]) as path:
             pq.write_table(made, path, compression=storage.COMPRESSION)
-    warnings = answers.cautions(cells, found)
+    warnings = answers.cautions(cells, found, answer.main_estimator(found))
     texts = {
         "study": yaml.safe_dump(checked.resolved, sort_keys=False),
         "provenance": json.dumps(provenance.record(packages), indent=2) + "\n",

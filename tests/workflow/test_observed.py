@@ -180,10 +180,13 @@ def test_parts_in_another_order_give_the_same_to_the_last_bit(copy, tmp_path):
     [
         ({"table": "my data/row.csv"}, "no such file; did you mean"),
         ({"value": "value"}, 'did you mean "the value"?'),
-        ({"levels": ["tool", "lots"]}, 'did you mean "lot"?'),
+        ({"levels": ["tool", "lot", "sites"]}, 'did you mean "site"?'),
         ({"where": "site = 'B'"}, "where"),
         ({"value": "site"}, "site"),
-        ({"where": "site == 'nowhere'"}, "leaves no row"),
+        (
+            {"where": "site == 'nowhere'"},
+            "none of 144 rows is such that site == 'nowhere'",
+        ),
     ],
 )
 def test_bad_input_is_one_message_and_nothing_half_written(tmp_path, observed, message):

@@ -34,7 +34,7 @@ COMPONENTS = schema(
         "sd",
         pa.float64(),
         "scale of the population that the level's means come from; of the noise, the "
-        "root of the variance: posterior mean, or the estimate",
+        "root of the variance: posterior median, or the estimate",
     ),
     (
         "sd_lower_95",
@@ -123,9 +123,10 @@ def variances(draws: Draws, cells: Cells) -> Variances:
 def of_draws(estimator: str, draws: Draws, cells: Cells) -> pa.Table:
     """Tabulate the components of draws.
 
-    Estimates are posterior means: those of the shares, computed draw by draw, add to
-    1. An interval is the central one, or starts at 0 if the component cannot be told
-    from 0 (`intervals.reaches_zero`).
+    Of standard deviations and variances the posterior median, as the upper tail of a
+    level of few contributors is the prior's; of the shares, computed draw by draw, the
+    mean, so that they add to 1. An interval is the central one, or starts at 0 if the
+    component cannot be told from 0 (`intervals.reaches_zero`).
 
     Parameters
     ----------
@@ -149,12 +150,12 @@ def of_draws(estimator: str, draws: Draws, cells: Cells) -> pa.Table:
     for variance in found.draws.T:
         sd = np.sqrt(variance)
         from_zero = intervals.reaches_zero(sd)
-        for what, values in (
-            ("sd", sd),
-            ("variance", variance),
-            ("share", variance / total),
+        for what, values, middle in (
+            ("sd", sd, np.median),
+            ("variance", variance, np.median),
+            ("share", variance / total, np.mean),
         ):
-            summary = intervals.summary(values, from_zero)
+            summary = intervals.summary(values, from_zero, middle)
             for end, number in zip(ENDS, summary, strict=True):
                 columns[what + end].append(number)
     return _table(estimator, cells.levels, found.levels, columns)

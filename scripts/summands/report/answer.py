@@ -29,22 +29,30 @@ QUESTIONS = {
 }
 
 
-def main_estimator(fits: pd.DataFrame, found: pd.DataFrame) -> str | None:
+def main_estimator(tables: Mapping[str, pa.Table]) -> str | None:
     """Choose the estimator whose answer is told in words.
 
-    The first that converged of those with the most to say: with ranks of contributors
-    rather than without, with components rather than without.
+    The first that converged of those with the most to say: with ranks of the noise of
+    contributors, or of their means, or with components.
 
     Parameters
     ----------
-    fits : pandas.DataFrame
-        The table of fits.
-    found : pandas.DataFrame
-        The table of components.
+    tables : mapping of str to pyarrow.Table
+        The final tables.
+
+    Returns
+    -------
+    str or None
+        None where no estimator converged.
     """
+    fits, ranking = tables["fits"].to_pandas(), tables["ranking"].to_pandas()
     good = list(fits.loc[fits["converged"], "estimator"])
-    with_share = found[found["share_lower_95"].notna()]
-    for some in (with_share["estimator"], found["estimator"], good):
+    for some in (
+        ranking.loc[ranking["question"] == "noisiest", "estimator"],
+        ranking["estimator"],
+        tables["components"]["estimator"].to_pylist(),
+        good,
+    ):
         chosen = [name for name in good if name in set(some)]
         if chosen:
             return chosen[0]
@@ -78,7 +86,7 @@ def text(
     """
     frames = {name: table.to_pandas() for name, table in tables.items()}
     parts = [_read(study, levels, counts), _components(frames["components"])]
-    name = main_estimator(frames["fits"], frames["components"])
+    name = main_estimator(tables)
     if name is not None:
         parts += [_contributors(name, frames), _gauge(name, frames)]
     parts += [_comparison(frames["comparison"]), _warnings(warnings)]
@@ -187,7 +195,7 @@ def _gauge(name: str, frames: Mapping[str, pd.DataFrame]) -> list[str]:
         if pd.notna(row.tolerance_share):
             share += f", {row.tolerance_share:.1f} % of the tolerance"
         lines.append(f"    {row.source:<17}sd {row.sd:<11.4g}{share}")
-    lines.append(f"    distinct categories: {mine['ndc'].iloc[0]:.1f}")
+    lines.append(f"    distinct categories: {mine['ndc'].max():.1f}")
     return lines
 
 

@@ -223,7 +223,9 @@ def _rng(study: Study, purpose: str) -> np.random.Generator:
     return np.random.default_rng(seeds.of_table(study.seed, purpose))
 
 
-def cautions(cells: Cells, found: Mapping[str, pa.Table]) -> list[str]:
+def cautions(
+    cells: Cells, found: Mapping[str, pa.Table], main: str | None
+) -> list[str]:
     """Say what to beware of, a sentence or two each.
 
     Parameters
@@ -231,6 +233,8 @@ def cautions(cells: Cells, found: Mapping[str, pa.Table]) -> list[str]:
     cells : Cells
     found : mapping of str to pyarrow.Table
         The final tables.
+    main : str or None
+        The estimator whose answer is told in words.
     """
     fits = found["fits"]
     lines = [
@@ -254,6 +258,10 @@ def cautions(cells: Cells, found: Mapping[str, pa.Table]) -> list[str]:
     return [
         *lines,
         *told.of_cells(cells),
-        *told.of_components(found["components"]),
-        *told.of_sensitivity(found["sensitivity"]),
+        *told.of_components(_of(found["components"], main)),
+        *told.of_sensitivity(_of(found["sensitivity"], main)),
     ]
+
+
+def _of(table: pa.Table, estimator: str | None) -> pa.Table:
+    return table.filter(pc.equal(table["estimator"], estimator or ""))
