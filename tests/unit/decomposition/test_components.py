@@ -146,9 +146,11 @@ def test_what_may_be_zero_does_not_depend_on_the_upper_tail():
     clear = 0.04 / np.sqrt(stats.chi2.ppf(probability, 1))
     assert clear.max() > 1000 * clear.min()
     assert not intervals.reaches_zero(clear)
-    # The density at 0 is positive, and a tenth of its largest.
-    line = stats.norm.ppf(probability, 2.15, 1.0)
-    assert intervals.reaches_zero(np.abs(line[line > 0]) ** 1.0)
+    # Normal, cut at 0: the density there is exp(-m^2/2) of the largest, so that 0 is
+    # what a likelihood ratio leaves at m = 1.96.
+    for mean, zero in ((1.9, True), (2.3, False)):
+        cut = stats.truncnorm.ppf(probability, -mean, np.inf, loc=mean)
+        assert intervals.reaches_zero(cut) == zero
     assert intervals.reaches_zero(stats.halfcauchy.ppf(probability))
     # A density that rises from 0 in a line.
     assert not intervals.reaches_zero(np.sqrt(probability))
