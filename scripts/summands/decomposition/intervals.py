@@ -16,8 +16,8 @@ CENTRAL = (0.025, 0.975)
 # Where the density is positive at 0, the distribution function rises in a line from
 # there, and the 1 % quantile is a tenth of the 10 % quantile. Where the density rises
 # from 0 in a line instead, it is 0.32 of it. Of a normal density that is cut at 0, two
-# standard deviations below its top, it is 0.19 of it: a ratio of likelihoods would leave
-# 0 possible up to there.
+# standard deviations below its top, it is 0.19 of it: a ratio of likelihoods would
+# leave 0 possible up to there.
 LOWEST, LOW = 0.01, 0.1
 LINE = 0.2
 
