@@ -101,9 +101,9 @@ class Target:
         levels = self.problem.levels
         unit = self.fields["unit"]
         if not self.constant:
-            u, q = x[..., : levels.contributors], x[..., levels.contributors :]
-            grown = np.expm1(self.fields["ratio"] * coordinates.softplus(u))
-            return self.fields["kappa"] * grown, unit * np.abs(np.sinh(q))
+            free = x.shape[-1] - len(unit)
+            tau = unit * np.abs(np.sinh(x[..., free:]))
+            return self._variance(x[..., :free]), tau
         variance = np.zeros((*x.shape[:-1], levels.contributors))
         variance[..., levels.level == 0] = np.exp(2.0 * x[..., -1:])
         if x.shape[-1] > 1:
@@ -112,8 +112,22 @@ class Target:
             self.fields["tau"], (*x.shape[:-1], len(unit))
         ).copy()
 
+    def _variance(self, x: Array) -> Array:
+        levels = self.problem.levels
+        count = levels.contributors
+        if self.fields["integrated"]:
+            grown = np.expm1(self.fields["ratio"] * coordinates.softplus(x))
+            return self.fields["kappa"] * grown
+        m0, s0, a, b = self.fields["of_levels"]
+        centre = m0 + s0 * x[..., count : count + levels.count]
+        spread = np.exp(a + b * x[..., count + levels.count :])
+        log_sigma = (
+            centre[..., levels.level] + spread[..., levels.level] * x[..., :count]
+        )
+        return np.exp(2.0 * log_sigma)
+
     def locate(self, variance: Array, tau: Array) -> Array:
-        """Map variances and scales back to coordinates; not for constant noise."""
+        """Map variances and scales back to coordinates, where these are just those."""
         ratio = np.log1p(variance / self.fields["kappa"]) / self.fields["ratio"]
         u = coordinates.softplus_inverse(ratio)
         q = np.arcsinh(tau / self.fields["unit"])
@@ -123,7 +137,7 @@ class Target:
     def start(self, seed: int) -> Array:
         """Draw a starting point, dispersed along the ridges as well."""
         z = np.random.default_rng(seed).normal(size=self.dimension)
-        if self.constant:
+        if self.constant or not self.fields["integrated"]:
             return z
         variance, tau = self.coefficients(z)
         moved = self.locate(
@@ -334,7 +348,13 @@ def _draw_levels(log_sigma, ends, prior, rng, centre, spread):  # type: ignore[n
             )
 
 
-def fit(problem: Problem, cells: Cells, estimated: bool, constant: bool) -> Target:
+def fit(
+    problem: Problem,
+    cells: Cells,
+    estimated: bool,
+    constant: bool,
+    integrated: bool = True,
+) -> Target:
     """Fit coordinates to a data set.
 
     Parameters
@@ -347,6 +367,8 @@ def fit(problem: Problem, cells: Cells, estimated: bool, constant: bool) -> Targ
         means integrated out.
     constant : bool
         Whether all rows have one noise.
+    integrated : bool, optional
+        Whether the centre and the spread of log sigma are integrated out as well.
 
     Returns
     -------
@@ -403,18 +425,36 @@ def fit(problem: Problem, cells: Cells, estimated: bool, constant: bool) -> Targ
         fields |= _of_constant(problem, cells, layout, estimated, fields)
     else:
         kappa, noise = coordinates.warp(found)
-        x = np.concatenate([coordinates.unwarped(found.variance, kappa, noise), q])
+        prior = level_prior.of(problem)
+        x = (
+            coordinates.unwarped(found.variance, kappa, noise)
+            if integrated
+            else _standard(problem, found.variance, prior)
+        )
+        x = np.concatenate([x, q])
         fields |= {
+            "integrated": integrated,
             "ends": np.append(levels.offsets, levels.contributors),
             "kappa": kappa,
             "ratio": noise / kappa,
-            "of_levels": level_prior.of(problem),
+            "of_levels": prior,
             "size": layout.size,
             "members": cells.members,
             "sum_of_squares": cells.sum_of_squares,
         }
     plain = Target(problem, cells, layout, fields, constant, x, np.eye(len(x)))
     return _whitened(plain)
+
+
+def _standard(problem: Problem, variance: Array, prior: Array) -> Array:
+    """Find e, y and w of `summands.posterior.pooled_density` for variances."""
+    levels = problem.levels
+    log_sigma = 0.5 * np.log(variance)
+    m0, s0, a, b = prior
+    centre = levels.level_means(log_sigma)
+    spread = np.full(levels.count, np.exp(a))
+    e = (log_sigma - centre[levels.level]) / spread[levels.level]
+    return np.concatenate([e, (centre - m0) / s0, (np.log(spread) - a) / b])
 
 
 def _of_constant(

@@ -8,6 +8,11 @@ and what they are scales of. Left are log sigma, in the warped coordinates u of
 of the means, as q = asinh(tau / unit): logarithmic where the data tell means apart,
 linear below, and smooth through zero, where the density depends on the size of tau
 alone. Both are whitened: (u, q) = centre + axes z.
+
+Where the data tell little of each contributor's noise, log sigma still has a funnel:
+small spreads hold all of a level together. There centre and spread are not integrated
+out but sampled, as log sigma = m0 + s0 y + exp(a + b w) e with standard normal y and w
+of each level and e of each contributor: x = (e, y, w, q).
 """
 
 from __future__ import annotations
@@ -25,9 +30,10 @@ from summands.posterior.records import ARRAY, table, vector
 # Of K contributors in J levels, V of them of more than one.
 RECORD = np.dtype(
     [
+        ("integrated", np.bool_),  # whether centre and spread are
         ("ends", ARRAY),  # (J + 1,): first contributor of each level, and K
-        ("centre", ARRAY),  # (K + V,)
-        ("axes", ARRAY),  # (K + V, K + V)
+        ("centre", ARRAY),  # (D,), D = K + V, or K + 2 J + V
+        ("axes", ARRAY),  # (D, D)
         ("kappa", ARRAY),  # (K,)
         ("ratio", ARRAY),  # (K,)
         ("unit", ARRAY),  # (V,)
@@ -59,7 +65,7 @@ def log_density(z, gradient, record):  # type: ignore[no-untyped-def]
 
     Parameters
     ----------
-    z, gradient : ndarray, shape (K + V,)
+    z, gradient : ndarray, shape (D,)
         The gradient is written.
     record : ndarray of `RECORD`, shape (1,)
 
@@ -81,39 +87,87 @@ def log_density(z, gradient, record):  # type: ignore[no-untyped-def]
     forward(axes, z, x)
     for i in range(len(x)):
         x[i] += centre[i]
+    free = len(x) - len(vector(data.unit, np.float64))
     s = np.empty(count)
+    gs = np.zeros(count)
     slope = np.empty(count)
     log_sigma = np.empty(count)
     total = 0.0
+    if data.integrated:
+        total += warped(x, kappa, ratio, s, slope)
+    else:
+        total += non_centred(x[:free], ends, prior, s)
     for k in range(count):
-        value, slope[k] = softplus(x[k])
-        s[k] = kappa[k] * math.expm1(ratio[k] * value)
         if not SMALLEST < s[k] < LARGEST:
             return np.nan
-        log_s = math.log(s[k])
-        log_sigma[k] = 0.5 * log_s
-        # The Jacobian (s + kappa) sigmoid(u) / s of log sigma.
-        total += ratio[k] * value + (x[k] - value) - log_s
-    tau = np.empty(len(x) - count)
-    total += scales(x[count:], record, tau)
-
-    gs = np.zeros(count)
+    tau = np.empty(len(x) - free)
     bend = np.empty(len(tau))
+    total += scales(x[free:], record, tau)
     total += likelihood(s, tau, record, gs, bend)
     if not math.isfinite(total):
         return np.nan
-
     for k in range(count):
         gs[k] *= 2.0 * s[k]
-    for j in range(len(ends) - 1):
-        total += of_level(log_sigma, ends[j], ends[j + 1], prior, gs)
-    # From log sigma to u; what the Jacobian adds comes with it.
-    for k in range(count):
-        ds = (s[k] + kappa[k]) * ratio[k] * slope[k]
-        x[k] = (0.5 * gs[k] - 1.0) / s[k] * ds + ratio[k] * slope[k] + 1.0 - slope[k]
-    to_scales(x[count:], tau, bend, record)
+    if data.integrated:
+        for k in range(count):
+            log_sigma[k] = 0.5 * math.log(s[k])
+            total -= 2.0 * log_sigma[k]
+        for j in range(len(ends) - 1):
+            total += of_level(log_sigma, ends[j], ends[j + 1], prior, gs)
+        # From log sigma to u; what the Jacobian adds comes with it.
+        for k in range(count):
+            ds = (s[k] + kappa[k]) * ratio[k] * slope[k]
+            x[k] = (0.5 * gs[k] - 1.0) / s[k] * ds
+            x[k] += ratio[k] * slope[k] + 1.0 - slope[k]
+    else:
+        to_non_centred(x[:free], ends, prior, gs)
+    to_scales(x[free:], tau, bend, record)
     backward(axes, x, gradient)
     return total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def warped(x, kappa, ratio, s, slope):  # type: ignore[no-untyped-def]
+    """Write s of u, and return the log of the Jacobian (s + kappa) sigmoid(u)."""
+    total = 0.0
+    for k in range(len(s)):
+        value, slope[k] = softplus(x[k])
+        s[k] = kappa[k] * math.expm1(ratio[k] * value)
+        total += ratio[k] * value + (x[k] - value)
+    return total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def non_centred(x, ends, prior, s):  # type: ignore[no-untyped-def]
+    """Write s of (e, y, w), and return their log density."""
+    count, levels = len(s), len(ends) - 1
+    total = 0.0
+    for i in range(len(x)):
+        total -= 0.5 * x[i] * x[i]
+    for j in range(levels):
+        centre = prior[0] + prior[1] * x[count + j]
+        spread = math.exp(prior[2] + prior[3] * x[count + levels + j])
+        for k in range(ends[j], ends[j + 1]):
+            s[k] = math.exp(2.0 * (centre + spread * x[k]))
+    return total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def to_non_centred(x, ends, prior, g):  # type: ignore[no-untyped-def]
+    """Overwrite (e, y, w) by the gradient, from that of log L in log sigma."""
+    levels = len(ends) - 1
+    count = ends[levels]
+    for j in range(levels):
+        spread = math.exp(prior[2] + prior[3] * x[count + levels + j])
+        of_centre = 0.0
+        of_spread = 0.0
+        for k in range(ends[j], ends[j + 1]):
+            of_centre += g[k]
+            of_spread += g[k] * x[k]
+            x[k] = spread * g[k] - x[k]
+        x[count + j] = prior[1] * of_centre - x[count + j]
+        w = x[count + levels + j]
+        x[count + levels + j] = prior[3] * spread * of_spread - w
 
 
 @numba.njit(cache=True, error_model="numpy")
