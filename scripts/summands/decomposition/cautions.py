@@ -185,13 +185,11 @@ def _apart(cells: Cells) -> list[str]:
         sizes = levels.sizes[first], levels.sizes[second]
         met = sparse.coo_array(
             (
-                np.ones(len(cells.n), np.int8),
+                np.ones(len(cells.n), bool),
                 (cells.contributors[:, first], cells.contributors[:, second]),
             ),
             shape=sizes,
         ).tocsr()
-        # What occurs is what counts; sums of small integers may wrap to 0.
-        met.data[:] = 1
         graph = sparse.block_array([[None, met], [met.T, None]], format="csr")
         _, group = csgraph.connected_components(graph, directed=False)
         occurs = np.zeros(sum(sizes), bool)

@@ -63,6 +63,16 @@ def test_a_strong_wrong_prior_is_told_and_a_weak_one_is_not(seed):
     assert wrong["prior_sensitivity"] > 2 * sensitivity.THRESHOLD
 
 
+def test_thinned_draws_keep_their_likelihood(monkeypatch):
+    """Of a component that the data tell, as all draws do."""
+    draws, cells = fitted(20.0)
+    everything = of(draws, cells, 20.0)["noise"]["likelihood_sensitivity"]
+    monkeypatch.setattr(sensitivity, "MOST_DRAWS", 1500)
+    some = of(draws, cells, 20.0)["noise"]["likelihood_sensitivity"]
+    assert some == pytest.approx(everything, rel=0.2)
+    assert some > 0.1
+
+
 def test_a_prior_that_no_data_touch_decides():
     """The posterior is the prior, whatever the likelihood says of other things."""
     draws, cells = fitted(1.0)
