@@ -106,9 +106,9 @@ def of_sensitivity(table: pa.Table) -> list[str]:
                 )
             case sensitivity.CONFLICT:
                 told.append(
-                    f"The prior pulls at {what} ({row['estimator']}): it would come "
-                    "out differently with another one. Standard deviation before the "
-                    f"data {before}, after them {after}."
+                    f"The prior has a say in {what} ({row['estimator']}), beside the "
+                    f"data. Standard deviation before the data {before}, after them "
+                    f"{after}."
                 )
     return told
 

@@ -188,7 +188,7 @@ def test_priors_that_decide_are_told():
     )
     strong, both = cautions.of_sensitivity(found)
     assert strong.startswith("The prior decides much of the component machine (nutpie)")
-    assert both.startswith("The prior pulls at the noise (nutpie)")
+    assert both.startswith("The prior has a say in the noise (nutpie)")
     assert "before the data 1.5 to 1.5" in both
 
 
