@@ -106,9 +106,9 @@ def of_sensitivity(table: pa.Table) -> list[str]:
                 )
             case sensitivity.CONFLICT:
                 told.append(
-                    f"The prior pulls at {what} ({row['estimator']}): it would come "
-                    "out differently with another one. Standard deviation before the "
-                    f"data {before}, after them {after}."
+                    f"The prior has a say in {what} ({row['estimator']}), beside the "
+                    f"data. Standard deviation before the data {before}, after them "
+                    f"{after}."
                 )
     return told
 
@@ -185,13 +185,11 @@ def _apart(cells: Cells) -> list[str]:
         sizes = levels.sizes[first], levels.sizes[second]
         met = sparse.coo_array(
             (
-                np.ones(len(cells.n), np.int8),
+                np.ones(len(cells.n), bool),
                 (cells.contributors[:, first], cells.contributors[:, second]),
             ),
             shape=sizes,
         ).tocsr()
-        # What occurs is what counts; sums of small integers may wrap to 0.
-        met.data[:] = 1
         graph = sparse.block_array([[None, met], [met.T, None]], format="csr")
         _, group = csgraph.connected_components(graph, directed=False)
         occurs = np.zeros(sum(sizes), bool)

@@ -4,8 +4,9 @@ By power scaling (Kallioinen, Paananen, Bürkner and Vehtari 2024, Statistics an
 Computing 34:57), as ArviZ has it: the posterior is reweighted as if the prior, or the
 likelihood, were raised to a power near 1, and the sensitivity is how fast a component's
 distribution moves. What is scaled is the component's own prior: of a level that of the
-scale of its means, of the noise those of the centres and spreads of all levels. What
-comes below them in the hierarchy is part of the model.
+scale of its means, of the noise those of the centres and spreads of all levels; and
+the likelihood that it has (`likelihood`). What comes below its prior in the hierarchy
+is part of the model.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import xarray as xr
 from numpy.typing import NDArray
 from scipy import stats
 
-from summands.decomposition import components, tables, thinning
+from summands.decomposition import components, likelihood, tables, thinning
 from summands.estimation.results import Draws, Scales
 from summands.files.columns import schema
 from summands.model import indicators
@@ -108,12 +109,14 @@ def of_draws(
         *(cells.levels.names[level] for level in found.levels),
         components.NOISE,
     ]
-    likelihood = _log_likelihood(some, cells)
+    told = likelihood.of_components(some, sd[some.places, :-1], found.levels, cells)
     of_prior = [
         _power_scaled(*pair)
         for pair in zip(sd.T, log_prior(draws, cells, priors).T, strict=True)
     ]
-    of_likelihood = [_power_scaled(column, likelihood) for column in sd[some.places].T]
+    of_likelihood = [
+        _power_scaled(*pair) for pair in zip(sd[some.places].T, told.T, strict=True)
+    ]
     before = np.stack(
         [
             *(
@@ -195,19 +198,6 @@ def _one_noise(priors: ScalePriors, cells: Cells) -> Normal:
     """Prior of the logarithm of a noise that all rows have, that of J levels in one."""
     centre = priors.log_sigma_mean
     return Normal(centre.mean + 0.5 * np.log(cells.levels.count), centre.sd)
-
-
-def _log_likelihood(some: thinning.Thinned, cells: Cells) -> Array:
-    """Log likelihood of each draw, up to a constant, a draw at a time."""
-    origin = float(np.average(cells.mean, weights=cells.n))
-    from_origin = cells.mean - origin
-    members = np.ascontiguousarray(cells.members.T)
-    result = np.empty(len(some.places))
-    for draw in range(len(result)):
-        mean, v = some.of_cells(draw, members, origin)
-        residual = cells.sum_of_squares + cells.n * (from_origin - mean) ** 2
-        result[draw] = -0.5 * (cells.n * np.log(v) + residual / v).sum()
-    return result
 
 
 def _power_scaled(sd: Array, density: Array) -> float:

@@ -119,7 +119,9 @@ def of_estimates(
             indicators.sums(cells.members, n * from_middle, levels.contributors) / rows
         )
         shrinkage = mu / least_squares
-    shrinkage[~(np.abs(least_squares) > ROUNDING * total)] = np.nan
+    # Values far from 0 have fewer digits to differ by.
+    least = ROUNDING * total + 8.0 * np.finfo(float).eps * abs(middle)
+    shrinkage[~(np.abs(least_squares) > least)] = np.nan
     chosen = np.flatnonzero(np.asarray(levels.sizes)[levels.level] > 1)
     columns = {
         "average": middle + deviation,

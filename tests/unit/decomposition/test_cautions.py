@@ -86,6 +86,14 @@ def test_groups_that_never_meet_are_told():
     assert cautions.of_cells(cells_of(joined, ["operator", "part"])) == []
 
 
+def test_who_meets_often_meets():
+    """256 cells of the same two contributors: more than small integers can count."""
+    shift = np.repeat(np.arange(256), 3)
+    operator, part = np.tile([0, 0, 1], 256), np.tile([0, 1, 1], 256)
+    told = cautions.of_cells(cells_of([operator, part, shift]))
+    assert not any("never meet" in text for text in told)
+
+
 def test_three_levels_that_are_tied_are_told():
     """Every pair of levels meets, but three cells do not give four means."""
     cells = [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]
@@ -180,7 +188,7 @@ def test_priors_that_decide_are_told():
     )
     strong, both = cautions.of_sensitivity(found)
     assert strong.startswith("The prior decides much of the component machine (nutpie)")
-    assert both.startswith("The prior pulls at the noise (nutpie)")
+    assert both.startswith("The prior has a say in the noise (nutpie)")
     assert "before the data 1.5 to 1.5" in both
 
 

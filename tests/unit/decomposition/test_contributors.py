@@ -243,6 +243,17 @@ def test_shrinkage_has_no_unit():
         np.testing.assert_allclose(found, 0.5, rtol=1e-9)
 
 
+@pytest.mark.parametrize(("scale", "origin"), [(1.0, 0.0), (1e-6, 1e6), (1e5, -1.0)])
+def test_who_does_not_differ_has_no_shrinkage(scale, origin):
+    levels = Levels((1, 3))
+    value = np.array([0.1, 0.2, 0.7, 0.4, 0.5, 0.9, 0.8, 0.1, 0.2])
+    contributor = np.repeat([0, 1, 2], 3)
+    value[3:6] += (value.mean() - value[3:6].mean()) * 1.5
+    rows = Rows(levels, origin + scale * value, (np.zeros(9, int), contributor))
+    found = of(rows, scale * np.array([0.0, -0.1, 1e-3, 0.1]))["shrinkage"]
+    assert found.is_null().to_pylist() == [False, True, False]
+
+
 def test_what_is_not_known_has_no_shrinkage():
     rows = rows_of(LEVELS, 200)
     identified = np.ones(9, bool)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from summands.decomposition import sensitivity, thinning
+from summands.decomposition import likelihood, sensitivity, thinning
 from summands.estimation.results import Scales
 from summands.model.cells import collapse
 from summands.model.distributions import HalfNormal, LogNormal, Normal, ScalePriors
@@ -63,14 +63,25 @@ def test_a_strong_wrong_prior_is_told_and_a_weak_one_is_not(seed):
     assert wrong["prior_sensitivity"] > 2 * sensitivity.THRESHOLD
 
 
+def test_thinned_draws_keep_their_likelihood(monkeypatch):
+    """Of a component that the data tell, as all draws do."""
+    draws, cells = fitted(20.0)
+    everything = of(draws, cells, 20.0)["noise"]["likelihood_sensitivity"]
+    monkeypatch.setattr(sensitivity, "MOST_DRAWS", 1500)
+    some = of(draws, cells, 20.0)["noise"]["likelihood_sensitivity"]
+    assert some == pytest.approx(everything, rel=0.2)
+    assert some > 0.1
+
+
 def test_a_prior_that_no_data_touch_decides():
-    """The posterior is the prior, whatever the likelihood says of other things."""
+    """Noise so large that the posterior is the prior."""
     draws, cells = fitted(1.0)
     rng = np.random.default_rng(1)
     draws.scales.mu_sd[..., 1] = np.abs(rng.normal(0.0, 1.0, (4, 1000)))
-    found = of(draws, cells, 1.0)
-    assert found["machine"]["diagnosis"] == sensitivity.STRONG
-    assert found["noise"]["diagnosis"] == sensitivity.FINE
+    draws.sigma[...] *= 300.0
+    found = of(draws, cells, 1.0)["machine"]
+    assert found["diagnosis"] == sensitivity.STRONG
+    assert found["likelihood_sensitivity"] < 0.2 * sensitivity.THRESHOLD
 
 
 def test_prior_stands_beside_posterior():
@@ -117,9 +128,6 @@ def test_densities_are_the_written_ones():
     of_noise = stats.norm.logpdf(s.log_sigma_mean, 0.0, 3.0).sum(axis=-1)
     of_noise += stats.lognorm.logpdf(s.log_sigma_sd, 0.6, scale=np.exp(-0.7)).sum(-1)
     np.testing.assert_allclose(found[:, 2], of_noise.ravel())
-    some = thinning.thin(draws, 100)
-    exact = cells.log_likelihood(some.intercept, some.mu, some.variance)
-    np.testing.assert_allclose(sensitivity._log_likelihood(some, cells), exact)
 
 
 @pytest.mark.parametrize(("scale", "origin"), [(1e-6, 1e6), (1e4, 3.0)])
@@ -163,6 +171,57 @@ def test_known_scales_have_no_prior_to_question():
     nothing = sensitivity.of_draws("n", replace(draws, scales=None), cells, WIDE)
     assert nothing.num_rows == 0
     assert nothing.schema.equals(sensitivity.SENSITIVITY)
+
+
+def dense(x, z, others, tau, v):
+    """Restricted likelihood of rows, by matrices: a level's means and b integrated."""
+    covariance = np.diag(v) + tau**2 * z @ z.T
+    inverse = np.linalg.inv(covariance)
+    one = np.ones(len(x))
+    e = x - others
+    e = e - one @ inverse @ e / (one @ inverse @ one)
+    return -0.5 * (
+        np.linalg.slogdet(covariance)[1] + np.log(one @ inverse @ one) + e @ inverse @ e
+    )
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_a_scale_has_the_likelihood_of_rows_without_its_means(level):
+    levels = Levels.of([1, 3, 4])
+    rng = np.random.default_rng(level)
+    contributors = [rng.integers(m, size=40) for m in levels.sizes]
+    rows = table_of(levels, contributors, 50.0, np.zeros(8), np.ones(8), rng)
+    cells = collapse(rows)
+    draws = plain_draws(levels, shape=(1, 6))
+    # What rows say around their averages differs from draw to draw with these.
+    draws.sigma[:] = draws.sigma[0, 0]
+    other = 3 - level
+    draws.mu[..., levels.level == other] = draws.mu[0, 0, levels.level == other]
+    some = thinning.thin(draws, 6)
+    tau = draws.scales.mu_sd[0, :, 1:]
+    found = likelihood.of_components(some, tau, [1, 2], cells)[:, level - 1]
+    flat = np.stack(contributors, axis=1) + levels.offsets
+    z = np.eye(levels.sizes[level])[contributors[level]]
+    exact = [
+        dense(
+            rows.value,
+            z,
+            some.mu[0, flat[:, other]],
+            tau[draw, level - 1],
+            some.variance[0, flat].sum(axis=1),
+        )
+        for draw in range(6)
+    ]
+    np.testing.assert_allclose(found - found[0], np.array(exact) - exact[0], atol=1e-9)
+
+
+def test_the_noise_has_the_likelihood_of_all_rows():
+    draws, cells = fitted(1.0, shape=(1, 20))
+    some = thinning.thin(draws, 20)
+    tau = draws.scales.mu_sd[0, :, 1:]
+    found = likelihood.of_components(some, tau, [1], cells)[:, -1]
+    exact = cells.log_likelihood(some.intercept, some.mu, some.variance)
+    np.testing.assert_allclose(found, exact)
 
 
 def test_thinned_draws_are_of_all_chains():
