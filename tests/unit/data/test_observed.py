@@ -208,6 +208,12 @@ def test_numbers_are_read_as_people_write_them(tmp_path):
     assert sorted(found.values) == [1.5, 2, 3]
 
 
+def test_whole_numbers_beyond_those_of_floats_are_values(tmp_path):
+    table = {"a": [1, 1, 2, 2], "x": [2**60 + 1, 5, 2**62, 7]}
+    found = read(write(tmp_path / "t.parquet", table), "a")
+    assert found.largest.tolist() == [2.0**60, 2.0**62]
+
+
 def test_zeros_have_no_sign(tmp_path):
     table = {"a": [1, 1, 2, 2], "x": [0.0, -0.0, -0.0, 1.0]}
     found = read(write(tmp_path / "t.parquet", table), "a")
@@ -215,12 +221,13 @@ def test_zeros_have_no_sign(tmp_path):
     assert not np.signbit(np.concatenate(numbers)).any()
 
 
-def test_many_levels_of_many_contributors_do_not_overflow(tmp_path, monkeypatch):
-    """Combinations of 12 levels of 100 are more than there are whole numbers."""
+@pytest.mark.parametrize("count", [8, 12])
+def test_many_levels_of_many_contributors_are_no_matter(tmp_path, monkeypatch, count):
+    """Combinations of 8 levels of 100 fill any memory, of 12 there are no numbers."""
     monkeypatch.setattr(gathering, "BLOCK", 100)
     monkeypatch.setattr(gathering, "WAITING", 150)
     rng = np.random.default_rng(4)
-    names = [f"level {j}" for j in range(12)]
+    names = [f"level {j}" for j in range(count)]
     table: dict[str, Any] = {name: rng.integers(100, size=900) for name in names}
     table = {name: np.tile(column, 2) for name, column in table.items()}
     table["x"] = rng.normal(size=1800)

@@ -160,7 +160,7 @@ def test_columns_are_checked_in_every_part(tmp_path):
     assert '2.csv: level "b": there is no column "b"; did you mean "bb"?' in said
     assert '3.csv: value: there are 2 columns "x"; rename all but one' in said
     # A name that nobody uses may come twice, and such a column may hold anything.
-    (tmp_path / "4.csv").write_bytes(b"a,b,x,,\n1,u,1,\xff,\n1,v,2,,\n2,v,3,,\n")
+    (tmp_path / "4.csv").write_bytes(b"a,b,x,n,n\n1,u,1,\xff,\n1,v,2,,\n2,v,3,,\n")
     assert observed.read(source(tmp_path / "4.csv"), 9, [].append).rows == 3
 
 
