@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help env env-test cores study verify report check test lint bench bench-scale \
+.PHONY: help env env-test cores study example verify report check test lint bench bench-scale \
     lock mutants docs clean
 
 CORES ?= all
@@ -39,6 +39,9 @@ cores:
 study: cores env ## run a study, or go on with one that was stopped
 	@$(check) >/dev/null
 	@$(snakemake)
+
+example: ## take a table of silicon wafers apart, as an example
+	@$(MAKE) --no-print-directory study STUDY=config/studies/silicon_wafers.yaml
 
 verify: env ## check that a study's files are as they were written
 	@PYTHONPATH=scripts .venv/bin/python -m summands.study.verify "$$STUDY"

@@ -35,6 +35,9 @@ SMALLER = {
             "bayesian_ridge": {},
         },
     },
+    "config/studies/silicon_wafers.yaml": {
+        "estimators": {"nutpie": {"tune": 300, "draws": 100, "escalations": 0}},
+    },
     "config/studies/sweep.yaml": {
         "designs_per_job": 2,
         "grid": {

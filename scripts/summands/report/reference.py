@@ -16,7 +16,7 @@ from summands import estimators
 from summands.model import estimands
 from summands.recovery.metrics import METRICS
 from summands.recovery.registry import GATES, Metric
-from summands.study import study, tables
+from summands.study import answers, study, tables
 
 ROOT = Path(__file__).parents[3]
 
@@ -141,7 +141,22 @@ def metrics() -> str:
 
 
 def columns() -> str:
-    """List the columns of the final tables."""
+    """List the columns of the final tables of simulated studies."""
+    return _columns(tables.SCHEMAS)
+
+
+def answer() -> str:
+    """List the columns of the tables that only observed tables have."""
+    return _columns(
+        {
+            name: schema
+            for name, schema in answers.SCHEMAS.items()
+            if name not in tables.SCHEMAS
+        }
+    )
+
+
+def _columns(schemas: Mapping[str, Any]) -> str:
     return "\n".join(
         f"## {name}.parquet\n\n"
         + _table(
@@ -155,7 +170,7 @@ def columns() -> str:
                 for field in schema
             ),
         )
-        for name, schema in tables.SCHEMAS.items()
+        for name, schema in schemas.items()
     )
 
 
@@ -166,6 +181,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "quantities": quantities,
     "metrics": metrics,
     "columns": columns,
+    "answer": answer,
 }
 
 
