@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -37,20 +36,18 @@ from summands.model.units import Units
 from summands.study.observed import Observed
 from summands.study.study import Study
 
-SCHEMAS: Mapping[str, pa.Schema] = MappingProxyType(
-    {
-        "estimates": ESTIMATES,
-        "fits": FITS,
-        "components": components.COMPONENTS,
-        "ranking": ranking.RANKING,
-        "shrinkage": shrinkage.SHRINKAGE,
-        "comparison": comparison.COMPARISON,
-        "checks": predictive.CHECKS,
-        "sensitivity": sensitivity.SENSITIVITY,
-        "differences": differences.DIFFERENCES,
-        "gauge": gauge.GAUGE,
-    }
-)
+SCHEMAS: dict[str, pa.Schema] = {
+    "estimates": ESTIMATES,
+    "fits": FITS,
+    "components": components.COMPONENTS,
+    "ranking": ranking.RANKING,
+    "shrinkage": shrinkage.SHRINKAGE,
+    "comparison": comparison.COMPARISON,
+    "checks": predictive.CHECKS,
+    "sensitivity": sensitivity.SENSITIVITY,
+    "differences": differences.DIFFERENCES,
+    "gauge": gauge.GAUGE,
+}
 
 
 class RequestError(ValueError):

@@ -39,7 +39,7 @@ DESIGNS = schema(
     ("replicates", pa.int32(), "number of replicates"),
 )
 
-SCHEMAS: Mapping[str, pa.Schema] = {
+SCHEMAS: dict[str, pa.Schema] = {
     "designs": DESIGNS,
     "estimates": ESTIMATES,
     "fits": FITS,
