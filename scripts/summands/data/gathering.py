@@ -11,7 +11,7 @@ from summands.model import cells as numerics
 
 # Rows that are collapsed at a time, and cells that wait until they are merged at least.
 BLOCK = 1_000_000
-WAITING = 2_000_000
+WAITING = 4_000_000
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from summands.model import information
 from summands.model.cells import Cells
 from summands.model.data_set import DataSet
-from summands.model.indicators import gram, sums
+from summands.model.elimination import NormalEquations
+from summands.model.indicators import sums
 from summands.model.problem import Problem
 from summands.model.units import Units
 
@@ -113,12 +113,12 @@ def _of_noise(cells: Cells, units: Units, problem: Problem) -> list[str]:
     freedom = n.sum() - (len(null) - null.shape[1])
     if freedom < 1.0:
         return []
-    members, k = cells.members, cells.levels.contributors
+    members = cells.members
     try:
-        bread = information.inverse(gram(members, n, k), null)
+        equations = NormalEquations(members, cells.levels.sizes, n, null)
     except np.linalg.LinAlgError:
         return []  # counts so far apart that floats have no residuals
-    means = bread @ sums(members, n * cells.mean, k)
+    means = equations.solve(sums(members, n * cells.mean, len(null)))
     residual = cells.mean - means[members].sum(axis=1)
     squares = float((cells.sum_of_squares + n * residual**2).sum())
     if not squares > 0:

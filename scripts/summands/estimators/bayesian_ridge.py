@@ -87,7 +87,7 @@ def estimate(
     estimate, sd = estimands.linear(
         levels,
         ridge.coef_,
-        ridge.sigma_,
+        estimands.Errors.of(levels, ridge.sigma_),
         np.full(levels.contributors, np.nan),
         None,
     )

@@ -88,7 +88,13 @@ def estimate(
     of_means = bread @ gram(members, squares, k) @ bread
     v = variances[members].sum(axis=1)
     of_variances = bread @ gram(members, 2.0 * n * v**2, k) @ bread
-    estimate, sd = estimands.linear(levels, means, of_means, variances, of_variances)
+    estimate, sd = estimands.linear(
+        levels,
+        means,
+        estimands.Errors.of(levels, of_means),
+        variances,
+        estimands.Errors.of(levels, of_variances),
+    )
     lost = ~information.identified(cells)
     estimate[lost] = sd[lost] = np.nan
     return Point(estimate, sd, converged=True)

@@ -59,7 +59,7 @@ class Cells:
         """
         if self.known_null_space is not None:
             return self.known_null_space
-        return indicators.null_space(self.members, self.levels.contributors)
+        return indicators.null_space(self.members, self.levels.sizes)
 
     @property
     def indicators(self) -> NDArray[np.float64]:

@@ -173,11 +173,11 @@ class NormalEquations:
         free = _basis(unit[:, None] * null[parts.rest])
         matrix = parts.within - parts.weighted(self.share)
         scaled = matrix / unit / unit[:, None] + free @ free.T
-        inverse = of_root(np.linalg.cholesky(scaled))
+        of_scaled = inverse(cholesky(scaled))
         # The trace of the inverse: at least the condition number, over its order.
-        if not np.trace(inverse) < self.SINGULAR:
+        if not np.trace(of_scaled) < self.SINGULAR:
             raise np.linalg.LinAlgError("the equations are singular")
-        self.inverse = inverse / unit / unit[:, None]
+        self.inverse = of_scaled / unit / unit[:, None]
 
     def solve(self, right: Array) -> Array:
         """Solve for any number of right sides in the row space, shape (K, ...)."""
@@ -207,10 +207,34 @@ def _basis(vectors: Array) -> Array:
     return left[:, values > 1e-10 * values[0]]
 
 
-def of_root(root: Array) -> Array:
-    """Inverse of a matrix from its lower Cholesky factor."""
+def cholesky(matrix: Array) -> Array:
+    """Lower Cholesky factor, at half the time that NumPy takes.
+
+    Raises
+    ------
+    numpy.linalg.LinAlgError
+        If the matrix is not positive definite.
+    """
+    # Symmetric, so that its transpose is what LAPACK needs not copy.
+    root, failed = scipy.linalg.lapack.dpotrf(matrix.T, lower=1, clean=1)
+    if failed:
+        raise np.linalg.LinAlgError("the matrix is not positive definite")
+    return np.asarray(root)
+
+
+def half_inverse(root: Array) -> Array:
+    """Lower triangle, zeros above, of an inverse from its lower Cholesky factor."""
     if not len(root):
         return root
     half, failed = scipy.linalg.lapack.dpotri(root, lower=1)
     assert not failed
-    return np.tril(half) + np.tril(half, -1).T
+    return np.asarray(half)
+
+
+def inverse(root: Array) -> Array:
+    """Inverse of a matrix from its lower Cholesky factor."""
+    half = half_inverse(root)
+    found = half + half.T
+    step = np.arange(len(found))
+    found[step, step] *= 0.5
+    return found

@@ -49,6 +49,46 @@ class Coefficients:
 
 
 @dataclass(frozen=True)
+class Errors:
+    """Variances of linear forms in what is estimated of contributors.
+
+    Parameters
+    ----------
+    single, contrast : ndarray, shape (K,)
+        Of each contributor's own number, and of that less its mean over the level.
+    average : float
+        Of the sum over levels of the mean over the level.
+    """
+
+    single: Array
+    contrast: Array
+    average: float
+
+    @classmethod
+    def of(cls, levels: Levels, covariance: Array) -> Errors:
+        """Take them from the covariance matrix of all, shape (K, K)."""
+        return cls.from_products(
+            levels, np.diag(covariance), levels.level_means(covariance)
+        )
+
+    @classmethod
+    def from_products(cls, levels: Levels, diagonal: Array, product: Array) -> Errors:
+        """Take them from what little of a covariance matrix they need.
+
+        Parameters
+        ----------
+        levels : Levels
+        diagonal : ndarray, shape (K,)
+        product : ndarray, shape (K, J)
+            Covariance with the mean over each level.
+        """
+        own = product[np.arange(len(product)), levels.level]
+        of_means = levels.level_means(product.T)
+        contrast = diagonal - 2.0 * own + np.diag(of_means)[levels.level]
+        return cls(diagonal, contrast, float(of_means.sum()))
+
+
+@dataclass(frozen=True)
 class Block:
     """A kind of quantity: one in all, or one a contributor.
 
@@ -65,9 +105,11 @@ class Block:
         Its values, shape (..., size), from `Coefficients`.
     linear_in : {"means", "variances"}
         The contributors' uncentred means or variances.
-    weights : callable
-        The linear form in those, shape (size, K), from `Levels`; for sigma that of its
-        square.
+    linear : callable
+        The linear form in those, shape (..., size), from `Levels` and what they are,
+        shape (..., K); for sigma that of its square.
+    error : callable
+        Variance of that form, shape (size,), from `Errors`.
     prior_spread : callable
         How far it spreads in the prior, shape (size,), from `Problem`; see
         `prior_spread`.
@@ -91,7 +133,8 @@ class Block:
     of: Literal["all", "contributor"]
     evaluate: Callable[[Coefficients], Array]
     linear_in: Literal["means", "variances"]
-    weights: Callable[[Levels], Array]
+    linear: Callable[[Levels, Array], Array]
+    error: Callable[[Errors], Array]
     prior_spread: Callable[[Problem], Array]
     power: int
     identified: str
@@ -105,9 +148,13 @@ class Block:
         return 1 if self.of == "all" else levels.contributors
 
 
-def _average(levels: Levels) -> Array:
-    """Weights of the sum over levels of the mean over the level, shape (1, K)."""
-    return (1.0 / np.asarray(levels.sizes))[levels.level][None, :]
+def _average(levels: Levels, values: Array) -> Array:
+    """Sum over levels of the mean over the level, shape (..., 1)."""
+    return levels.level_means(values).sum(axis=-1, keepdims=True)
+
+
+def _contrast(levels: Levels, values: Array) -> Array:
+    return levels.centre(values)
 
 
 def _contrast_spread(problem: Problem) -> Array:
@@ -159,7 +206,8 @@ BLOCKS = (
         of="all",
         evaluate=lambda given: given.intercept[..., None],
         linear_in="means",
-        weights=_average,
+        linear=_average,
+        error=lambda errors: np.array([errors.average]),
         prior_spread=lambda problem: np.array([problem.intercept_sd]),
         power=1,
         located=True,
@@ -172,7 +220,8 @@ BLOCKS = (
         of="contributor",
         evaluate=lambda given: given.mu,
         linear_in="means",
-        weights=lambda levels: levels.centring,
+        linear=_contrast,
+        error=lambda errors: errors.contrast,
         prior_spread=_contrast_spread,
         power=1,
         zero_sum=True,
@@ -185,7 +234,8 @@ BLOCKS = (
         of="contributor",
         evaluate=lambda given: given.sigma,
         linear_in="variances",
-        weights=lambda levels: np.eye(levels.contributors),
+        linear=lambda levels, values: values,
+        error=lambda errors: errors.single,
         prior_spread=_log_sigma_width,
         power=1,
         positive=True,
@@ -199,7 +249,8 @@ BLOCKS = (
         of="contributor",
         evaluate=lambda given: given.centre(given.sigma**2),
         linear_in="variances",
-        weights=lambda levels: levels.centring,
+        linear=_contrast,
+        error=lambda errors: errors.contrast,
         prior_spread=_no_spread,
         power=2,
         zero_sum=True,
@@ -210,11 +261,10 @@ BLOCKS = (
         meaning="sum over levels of the mean of sigma²",
         symbol="total variance",
         of="all",
-        evaluate=lambda given: given.levels.level_means(given.sigma**2).sum(
-            axis=-1, keepdims=True
-        ),
+        evaluate=lambda given: _average(given.levels, given.sigma**2),
         linear_in="variances",
-        weights=_average,
+        linear=_average,
+        error=lambda errors: np.array([errors.average]),
         prior_spread=_log_total_width,
         power=2,
         positive=True,
@@ -339,13 +389,22 @@ def constant(levels: Levels) -> NDArray[np.bool_]:
     return alone[index(levels).level] & each(levels, lambda block: block.zero_sum)
 
 
-def weights(levels: Levels) -> Array:
-    """Write each quantity as a linear function of the contributors, shape (P, K).
+def of_contributors(levels: Levels, values: Array) -> Array:
+    """Apply each quantity's linear form to numbers of the contributors.
 
     Intercept and mu are linear in the uncentred means, variance_contrast and
     total_variance in the variances; sigma is a function of its own variance.
+
+    Parameters
+    ----------
+    levels : Levels
+    values : ndarray, shape (..., K)
+
+    Returns
+    -------
+    ndarray, shape (..., P)
     """
-    return np.concatenate([block.weights(levels) for block in BLOCKS])
+    return np.concatenate([block.linear(levels, values) for block in BLOCKS], axis=-1)
 
 
 def prior_spread(problem: Problem) -> Array:
@@ -361,9 +420,9 @@ def prior_spread(problem: Problem) -> Array:
 def linear(
     levels: Levels,
     means: Array,
-    of_means: Array | None,
+    of_means: Errors | None,
     variances: Array,
-    of_variances: Array | None,
+    of_variances: Errors | None,
 ) -> tuple[Array, Array]:
     """Estimates and standard errors from those of the contributors.
 
@@ -372,8 +431,8 @@ def linear(
     levels : Levels
     means, variances : ndarray, shape (K,)
         Uncentred means, whose sums are the means of cells, and variances.
-    of_means, of_variances : ndarray of shape (K, K), or None
-        Covariance matrices of those; without them standard errors are NaN.
+    of_means, of_variances : Errors or None
+        Of those; without them standard errors are NaN.
 
     Returns
     -------
@@ -381,19 +440,16 @@ def linear(
         sigma is the root of its variance, by the delta method with
         sd(sigma) = sd(sigma^2) / (2 sigma), and NaN where that is negative.
     """
-    rows = weights(levels)
-    estimate = np.empty(len(rows))
-    sd = np.full(len(rows), np.nan)
-    of_mean = each(levels, lambda block: block.linear_in == "means")
-    for chosen, values, covariance in (
-        (of_mean, means, of_means),
-        (~of_mean, variances, of_variances),
-    ):
-        part = rows[chosen]
-        estimate[chosen] = part @ values
-        if covariance is not None:
-            variance = np.einsum("pk,kl,pl->p", part, covariance, part)
-            sd[chosen] = np.sqrt(np.maximum(variance, 0.0))
+    given = {"means": (means, of_means), "variances": (variances, of_variances)}
+    estimates, errors = [], []
+    for block in BLOCKS:
+        values, known = given[block.linear_in]
+        estimates.append(block.linear(levels, values))
+        if known is None:
+            errors.append(np.full(block.size(levels), np.nan))
+        else:
+            errors.append(np.sqrt(np.maximum(block.error(known), 0.0)))
+    estimate, sd = np.concatenate(estimates), np.concatenate(errors)
     root = each(levels, lambda block: block.root)
     with np.errstate(invalid="ignore", divide="ignore"):
         estimate[root] = np.sqrt(estimate[root])

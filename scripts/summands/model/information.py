@@ -26,6 +26,9 @@ Array = NDArray[np.float64]
 # Condition numbers beyond which results would have less than three digits left.
 SINGULAR = 1e13
 
+# Classes of contributors up to which identified sets are computed.
+CLASSES = 200
+
 
 def of_means(cells: Cells, variance: Array) -> Array:
     """Fisher information on the contributors' means.
@@ -100,9 +103,8 @@ def identified(cells: Cells) -> NDArray[np.bool_]:
     ndarray of bool, shape (P,)
         In the order of `summands.model.estimands.index`.
     """
-    null = cells.null_space
-    outside = np.abs(estimands.weights(cells.levels) @ null).max(axis=1, initial=0.0)
-    return outside < 1e-6
+    outside = estimands.of_contributors(cells.levels, cells.null_space.T)
+    return np.abs(outside).max(axis=0, initial=0.0) < 1e-6
 
 
 def standard_errors(cells: Cells, variance: Array) -> Array:
@@ -130,9 +132,9 @@ def standard_errors(cells: Cells, variance: Array) -> Array:
         return np.full(len(estimands.index(levels).parameter), np.nan)
     null = cells.null_space
 
-    def bound(information: Array) -> Array | None:
+    def bound(information: Array) -> estimands.Errors | None:
         try:
-            return inverse(information, null)
+            return estimands.Errors.of(levels, inverse(information, null))
         except np.linalg.LinAlgError:
             return None
 
@@ -157,7 +159,9 @@ def sigma_set(cells: Cells, contrasts: Array, total: float) -> tuple[Array, Arra
     space, and none is negative. Where all levels meet, with d_jk = s_jk - min_k s_jk
     and R = sum_j min_k s_jk, the set of s_jk is [d_jk, d_jk + R]: all of the common
     floor R may belong to one level, or none of it. Else its ends are the solutions of
-    linear programs.
+    linear programs, two for each class of contributors that can only move together:
+    hundreds of classes, as of hundreds of groups that share no contributor, would take
+    minutes, and have no set.
 
     Parameters
     ----------
@@ -171,7 +175,8 @@ def sigma_set(cells: Cells, contrasts: Array, total: float) -> tuple[Array, Arra
     -------
     lower, upper : ndarray, shape (K,)
         Ends for sigma, not for its square. NaN where the contrasts or the total are
-        not known, or contradict each other; equal where sigma is identified.
+        not known, contradict each other, or have more than `CLASSES` classes; equal
+        where sigma is identified.
     """
     levels = cells.levels
     lowest = np.minimum.reduceat(contrasts, levels.offsets)
@@ -194,23 +199,34 @@ def sigma_set(cells: Cells, contrasts: Array, total: float) -> tuple[Array, Arra
 
 
 def _ends(variance: Array, null: Array) -> tuple[Array, Array]:
-    """Smallest and largest of each element of variance + null t that is nowhere < 0."""
+    """Smallest and largest of each element of variance + null t that is nowhere < 0.
+
+    Contributors that any t moves by the same are a class, of which the one of least
+    variance alone can stop a move: a program has as many constraints as classes. NaN
+    if these are more than `CLASSES`.
+    """
     # Takes long to import, and only data with gaps need it.
     import scipy.optimize
 
+    # Fewer classes than there are is a matter of rounding, and of time alone.
+    moves, of_class = np.unique(np.round(null, 10), axis=0, return_inverse=True)
+    if len(moves) > CLASSES:
+        unknown = np.full(len(null), np.nan)
+        return unknown, unknown
+    least = np.full(len(moves), np.inf)
+    np.minimum.at(least, of_class, variance)
     ends = []
     for sign in (1.0, -1.0):
-        for k, row in enumerate(null):
-            moved = 0.0
+        moved = np.zeros(len(moves))
+        for place, row in enumerate(moves):
             if np.abs(row).max(initial=0.0) > 1e-9:
                 found = scipy.optimize.linprog(
-                    sign * row, A_ub=-null, b_ub=variance, bounds=(None, None)
+                    sign * row, A_ub=-moves, b_ub=least, bounds=(None, None)
                 )
                 # Unbounded: a contributor without rows may have any variance.
-                moved = sign * (-np.inf if found.fun is None else found.fun)
-            ends.append(max(variance[k] + moved, 0.0))
-    lower, upper = np.split(np.array(ends), 2)
-    return lower, upper
+                moved[place] = sign * (-np.inf if found.fun is None else found.fun)
+        ends.append(np.maximum(variance + moved[of_class], 0.0))
+    return ends[0], ends[1]
 
 
 def unidentified_means(cells: Cells) -> str:
@@ -237,11 +253,11 @@ def unidentified_means(cells: Cells) -> str:
         reasons.append(f"no rows of {_list(levels, ~present)}")
     # Contrasts between those that have rows: do they lie in the row space?
     null = cells.null_space
-    of_present = np.where(present, 1.0, 0.0)
-    in_level = np.add.reduceat(of_present, levels.offsets)[levels.level]
-    same = levels.level[:, None] == levels.level
-    centred = np.eye(count) - same * of_present / np.maximum(in_level, 1.0)[:, None]
-    apart = present & (np.abs(centred @ null).max(axis=1, initial=0.0) > 1e-6)
+    of_present = null * present[:, None]
+    in_level = np.maximum(np.add.reduceat(present, levels.offsets, dtype=float), 1.0)
+    means = np.add.reduceat(of_present, levels.offsets) / in_level[:, None]
+    centred = null - means[levels.level]
+    apart = present & (np.abs(centred).max(axis=1, initial=0.0) > 1e-6)
     if apart.any():
         reasons.append(
             f"too few rows in which {_list(levels, apart)} meet others, so that the "

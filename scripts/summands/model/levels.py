@@ -117,12 +117,6 @@ class Levels:
         """Flat index of the first contributor of each level, shape (J,)."""
         return np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
 
-    @cached_property
-    def centring(self) -> NDArray[np.float64]:
-        """Matrix that takes the level's mean off each contributor, shape (K, K)."""
-        same = self.level[:, None] == self.level[None, :]
-        return np.eye(self.contributors) - same / np.asarray(self.sizes)[self.level]
-
     def level_means(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean over the contributors of each level.
 

@@ -9,7 +9,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from summands.model.cells import Cells
-from summands.model.elimination import Elimination, of_root
+from summands.model.elimination import Elimination, cholesky, half_inverse
 from summands.model.indicators import sums
 
 Array = NDArray[np.float64]
@@ -132,7 +132,7 @@ class Restricted:
         penalised = scaled.copy()
         step = np.arange(1, len(scale))
         penalised[step, step] += 1.0
-        root = np.linalg.cholesky(penalised)
+        root = cholesky(penalised)
         right = scale * (self.right_rest - parts.between.T @ (w * self.right_apart))
         half = scipy.linalg.solve_triangular(root, right, lower=True)
         spherical = scipy.linalg.solve_triangular(root, half, lower=True, trans=1)
@@ -168,20 +168,19 @@ class Restricted:
         slopes : ndarray, shape (J',)
         """
         solution, scaled = self._solve(theta)
-        inverse = of_root(solution.root)
+        inverse = half_inverse(solution.root)
+        # Traces of products of symmetric matrices, from the triangle below.
+        # All are stored by columns.
+        products = inverse * scaled.T
+        of_rest = products.sum(axis=0) + products.sum(axis=1) - np.diag(products)
         slopes = np.zeros(len(theta))
-        np.add.at(
-            slopes,
-            self.of_level[self.of_rest],
-            2.0 * (inverse * scaled)[1:].sum(axis=1),
-        )
+        np.add.at(slopes, self.of_level[self.of_rest], 2.0 * of_rest[1:])
         if self.apart >= 0:
             theta_apart, scale = self.scales(theta)
             d, w = self.shrunk(theta_apart)
-            moved = self.parts.weighted(w / d)
-            moved *= scale[:, None] * scale
-            own = (w * self.parts.diagonal).sum() - (inverse * moved).sum()
-            slopes[self.apart] = 2.0 * own
+            inverse *= self.parts.weighted(w / d).T
+            moved = 2.0 * scale @ inverse @ scale - np.diag(inverse) @ scale**2
+            slopes[self.apart] = 2.0 * ((w * self.parts.diagonal).sum() - moved)
         return solution, slopes
 
     def residual(self, solution: Solution) -> float:

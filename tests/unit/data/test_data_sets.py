@@ -71,9 +71,9 @@ def test_it_is_worked_out_once_a_data_set(monkeypatch):
     asked = []
     compute = indicators.null_space
 
-    def counted(members, count):
-        asked.append(count)
-        return compute(members, count)
+    def counted(members, sizes):
+        asked.append(sizes)
+        return compute(members, sizes)
 
     monkeypatch.setattr(indicators, "null_space", counted)
     cells = cells_of(DESIGNS["gaps"])

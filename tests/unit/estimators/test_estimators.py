@@ -2,7 +2,6 @@
 
 import itertools
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,6 +17,8 @@ from summands.model import estimands, information
 from summands.model.cells import Cells, collapse
 from summands.model.data_set import DataSet
 from summands.model.levels import Levels
+from summands.model.prediction_errors import Estimated, Known
+from summands.model.restricted import Restricted
 from summands.model.rows import Rows
 from summands.posterior import mode
 
@@ -70,7 +71,13 @@ def test_least_squares_is_two_regressions_on_rows(sizes, count, seed):
     white = bread @ (squares[:, None] * bread.T)
     v = z @ variances
     normal = bread @ (2.0 * v[:, None] ** 2 * bread.T)
-    estimate, sd = estimands.linear(levels, means, white, variances, normal)
+    estimate, sd = estimands.linear(
+        levels,
+        means,
+        estimands.Errors.of(levels, white),
+        variances,
+        estimands.Errors.of(levels, normal),
+    )
     lost = ~information.identified(cells)
     assert np.isnan(point.estimate[lost]).all()
     estimate[lost] = sd[lost] = np.nan
@@ -308,21 +315,22 @@ def dense_restricted_deviance(rows, tau, residual_variance):
 )
 def test_the_mixed_model_is_that_of_the_dense_covariance_matrix(sizes, count, seed):
     _design, rows, cells = data_set(sizes, count, seed)
-    profile = homoscedastic.Profile(cells)
+    profile = Restricted(cells)
     rng = np.random.default_rng(seed)
     differences = []
     for _ in range(4):
         theta = rng.lognormal(0, 1, len(sizes))
         value, slope = profile.deviance(np.log(theta))
-        coefficients, residual, _ = profile.solve(theta)
+        solution = profile.solve(theta)
+        residual = profile.residual(solution)
         tau = theta * np.sqrt(residual)
         dense, mean, spread, z, inverse, error = dense_restricted_deviance(
             rows, tau, residual
         )
         differences.append(dense - value * (count - 1))
         # Best linear unbiased predictions: D Z' V^-1 (x - b).
-        assert coefficients[0] == pytest.approx(mean)
-        assert coefficients[1:] == pytest.approx(spread * (z.T @ inverse @ error))
+        assert solution.intercept == pytest.approx(mean)
+        assert solution.effects == pytest.approx(spread * (z.T @ inverse @ error))
         # The residual variance given theta is where the likelihood is highest.
         for factor in (0.98, 1.02):
             other = dense_restricted_deviance(
@@ -344,7 +352,7 @@ def test_the_search_finds_the_best_variance_components(sizes, rows):
         design, _, cells = data_set(sizes, rows, seed)
         point = point_of(homoscedastic, design, cells)
         assert point.converged
-        profile = homoscedastic.Profile(cells)
+        profile = Restricted(cells)
         # The residual variance tells which deviance was reached.
         rng = np.random.default_rng(seed)
         tried = rng.uniform(-6, 3, (400, len(profile.random)))
@@ -355,7 +363,7 @@ def test_the_search_finds_the_best_variance_components(sizes, rows):
             method="Nelder-Mead",
             options={"maxiter": 4000, "xatol": 1e-7, "fatol": 1e-14},
         )
-        residual = profile.solve(np.exp(nearest.x))[1]
+        residual = profile.residual(profile.solve(np.exp(nearest.x)))
         assert point.estimate[-1] == pytest.approx(residual, rel=1e-4)
 
 
@@ -370,10 +378,12 @@ def test_prediction_errors_of_the_mixed_model_are_those_of_repetition():
         for column, offset in zip(picked, levels.offsets, strict=True):
             value += effects[offset + column]
         cells = collapse(Rows(levels, value, picked))
-        profile = homoscedastic.Profile(cells)
-        coefficients, _, covariance = profile.solve(np.array([0.7, 0.7]))
-        errors.append(coefficients - np.append(1.0, effects))
-        given_.append(np.diag(covariance))
+        profile = Restricted(cells)
+        theta = np.array([0.7, 0.7])
+        solution = profile.solve(theta)
+        found = np.append(solution.intercept, solution.effects)
+        errors.append(found - np.append(1.0, effects))
+        given_.append(Known(profile, theta, solution).diagonal())
     assert np.sqrt(np.mean(given_, axis=0)) == pytest.approx(
         np.std(errors, axis=0), rel=0.12
     )
@@ -427,11 +437,13 @@ def test_what_estimated_components_add_is_that_of_dense_matrices(
         for i in range(len(phi))
         for j in range(len(phi))
     )
-    profile = homoscedastic.Profile(cells)
-    found, of_residual = profile.second_order(theta, residual)
-    scale = np.abs(expected).max()
-    assert found == pytest.approx(expected, rel=1e-5, abs=1e-6 * scale)
-    assert of_residual == pytest.approx(covariance[-1, -1], rel=1e-6)
+    profile = Restricted(cells)
+    estimated = Estimated(profile, theta, residual)
+    found = estimated.times(np.eye(len(expected)))
+    near = {"rel": 1e-5, "abs": 1e-6 * np.abs(expected).max()}
+    assert found == pytest.approx(expected, **near)
+    assert estimated.diagonal() == pytest.approx(np.diag(expected)[1:], **near)
+    assert estimated.of_residual == pytest.approx(covariance[-1, -1], rel=1e-6)
 
 
 @pytest.mark.parametrize("theta", [0.0, 0.3, 2.0, 400.0])
@@ -446,17 +458,19 @@ def test_what_an_estimated_component_adds_to_one_balanced_way(groups, size, thet
     picked = np.repeat(np.arange(groups), size)
     value = np.random.default_rng(0).normal(size=groups * size)
     rows = Rows(levels, value, (np.zeros_like(picked), picked))
-    profile = homoscedastic.Profile(collapse(rows))
-    found, of_residual = profile.second_order(np.array([theta]), 1.7)
+    profile = Restricted(collapse(rows))
+    estimated = Estimated(profile, np.array([theta]), 1.7)
+    found = estimated.times(np.eye(1 + groups))
     within = groups * (size - 1)
     added = 2.0 / (groups - 1) + 2.0 / within
     added *= (1 - 1 / groups) * 1.7 / (size * (1 + size * theta**2))
     # Next to the error of known components, which is up to 1.7 / size.
-    assert np.diag(found)[1:] == pytest.approx(
-        np.full(groups, added), rel=1e-4, abs=1e-5 * 1.7 / size
-    )
+    for diagonal in (np.diag(found)[1:], estimated.diagonal()):
+        assert diagonal == pytest.approx(
+            np.full(groups, added), rel=1e-4, abs=1e-5 * 1.7 / size
+        )
     assert found[0] == pytest.approx(np.zeros(groups + 1), abs=1e-5 * 1.7 / size)
-    assert of_residual == pytest.approx(2.0 * 1.7**2 / within, rel=1e-6)
+    assert estimated.of_residual == pytest.approx(2.0 * 1.7**2 / within, rel=1e-6)
 
 
 def mean_intervals(sizes, rows, replicates, log_sigma_sd):
@@ -602,14 +616,16 @@ def test_steps_of_scoring_that_overshoot_are_halved():
     ("at", "slope", "over"),
     [
         (0.0, 0.0, True),
-        (-1.0, 1e-3, False),
-        (1.0, -1e-3, False),
-        (homoscedastic.LEAST, 1e-3, True),
-        (homoscedastic.LEAST, -1e-3, False),
-        (homoscedastic.MOST, -1e-3, True),
-        (homoscedastic.MOST, 1e-3, False),
+        (0.0, 1e-4, True),
+        (-1.0, 0.1, False),
+        (1.0, -0.1, False),
+        (-3.0, 0.1, True),
+        (-3.0, -0.1, False),
+        (2.0, -0.1, True),
+        (2.0, 0.1, False),
     ],
 )
 def test_a_search_is_over_where_the_only_way_down_is_out_of_bounds(at, slope, over):
-    found = SimpleNamespace(x=np.array([at, 0.0]), jac=np.array([slope, 0.0]))
-    assert homoscedastic._stationary(found) == over
+    bounds = np.array([[-3.0, 2.0]] * 2)
+    found = homoscedastic._stationary(np.array([at, 0]), np.array([slope, 0]), bounds)
+    assert found == over

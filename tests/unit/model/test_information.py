@@ -58,7 +58,7 @@ def test_identified_means_no_change_of_the_cells_can_hide_it(sizes, seed, kept):
     rank = np.linalg.matrix_rank(z)
     expected = [
         np.linalg.matrix_rank(np.vstack([z, row])) == rank
-        for row in estimands.weights(levels)
+        for row in estimands.of_contributors(levels, np.eye(levels.contributors)).T
     ]
     assert information.identified(cells).tolist() == expected
 
@@ -142,6 +142,7 @@ def exact_errors(cells: Cells, variance: np.ndarray) -> np.ndarray:
     kept = [k for k in range(levels.contributors) if k not in levels.offsets[1:]]
     v = [sum(Fraction(float(variance[k])) for k in row) for row in cells.members]
     result = np.full(3 * levels.contributors + 2, np.nan)
+    weights = estimands.of_contributors(levels, np.eye(levels.contributors)).T
     names = estimands.index(levels)
     of_mean = names.where("intercept") | names.where("mu")
     for chosen, weight in (
@@ -178,8 +179,7 @@ def exact_errors(cells: Cells, variance: np.ndarray) -> np.ndarray:
         covariance = [row[size:] for row in table]
         for place in np.flatnonzero(chosen):
             a = [
-                Fraction(float(x)).limit_denominator(1000)
-                for x in estimands.weights(levels)[place][kept]
+                Fraction(float(x)).limit_denominator(1000) for x in weights[place][kept]
             ]
             total = sum(
                 a[i] * covariance[i][j] * a[j] for i in range(size) for j in range(size)
