@@ -64,13 +64,16 @@ def test_a_strong_wrong_prior_is_told_and_a_weak_one_is_not(seed):
 
 
 def test_thinned_draws_keep_their_likelihood(monkeypatch):
-    """Of a component that the data tell, as all draws do."""
+    """Of components that the data tell, as all draws do."""
     draws, cells = fitted(20.0)
-    everything = of(draws, cells, 20.0)["noise"]["likelihood_sensitivity"]
+    everything = of(draws, cells, 20.0)
     monkeypatch.setattr(sensitivity, "MOST_DRAWS", 1500)
-    some = of(draws, cells, 20.0)["noise"]["likelihood_sensitivity"]
-    assert some == pytest.approx(everything, rel=0.2)
-    assert some > 0.1
+    some = of(draws, cells, 20.0)
+    for name in ("machine", "noise"):
+        found = some[name]["likelihood_sensitivity"]
+        exact = everything[name]["likelihood_sensitivity"]
+        assert found == pytest.approx(exact, rel=0.2)
+        assert found > 2 * sensitivity.THRESHOLD
 
 
 def test_a_prior_that_no_data_touch_decides():
@@ -213,6 +216,24 @@ def test_a_scale_has_the_likelihood_of_rows_without_its_means(level):
         for draw in range(6)
     ]
     np.testing.assert_allclose(found - found[0], np.array(exact) - exact[0], atol=1e-9)
+
+
+def test_contributors_without_rows_say_nothing():
+    draws, cells = fitted(1.0, shape=(1, 20))
+    levels = Levels((1, 13))
+    more = replace(cells, levels=levels)
+    some = thinning.thin(draws, 20)
+    extra = np.zeros((20, 1))
+    wide = replace(
+        some,
+        mu=np.concatenate([some.mu, extra], axis=1),
+        variance=np.concatenate([some.variance, extra], axis=1),
+    )
+    tau = draws.scales.mu_sd[0, :, 1:]
+    np.testing.assert_allclose(
+        likelihood.of_components(wide, tau, [1], more),
+        likelihood.of_components(some, tau, [1], cells),
+    )
 
 
 def test_the_noise_has_the_likelihood_of_all_rows():
