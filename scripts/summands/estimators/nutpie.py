@@ -12,7 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,6 @@ from summands.estimation.results import Draws, Scales
 from summands.estimators import PRIORS_OPTION
 from summands.model import estimands
 from summands.model.cells import Cells
-from summands.model.levels import Levels
 from summands.model.problem import Problem
 from summands.posterior import diagnostics
 
@@ -156,7 +155,7 @@ ATTEMPTS = (
 POOLED_ATTEMPTS = (
     _Attempt(1, 0.98, 1, sweeps=3),
     _Attempt(2, 0.99, 1, sweeps=3),
-    _Attempt(4, 0.99, 4, sweeps=3),
+    _Attempt(4, 0.99, 4, "non-centred", sweeps=3),
 )
 
 Array = NDArray[np.float64]
@@ -189,11 +188,13 @@ def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
     """Compile, or load from the cache, what all data sets of these levels share."""
     estimated, constant = _model(problem, options)
     if options["backend"] == "pymc":
-        _compile(problem.levels, estimated, constant)
-    elif estimated or constant:
-        from summands.posterior import pooled
+        from summands.posterior import stated
 
-        pooled.prepare(problem, estimated, constant)
+        stated.compiled(problem.levels, estimated, constant)
+    elif estimated or constant:
+        from summands.posterior import pooled_draws
+
+        pooled_draws.prepare(problem, estimated, constant)
         return
     else:
         from summands.posterior import density, foreign
@@ -356,9 +357,9 @@ def _sample_pooled(
     constant: bool,
 ) -> _Sampled:
     """Sample with the means integrated out, and draw what was integrated out."""
-    from summands.posterior import nuts, pooled
+    from summands.posterior import nuts, pooled, pooled_draws
 
-    integrated = attempt.kind != "non-centred"
+    integrated = None if attempt.kind is None else attempt.kind == "integrated"
     target = pooled.fit(problem, cells, estimated, constant, integrated)
     trace = nuts.sample(
         target.density.callback,
@@ -368,7 +369,7 @@ def _sample_pooled(
         **settings,
     )
     z = trace.z[:, :: attempt.thinning]
-    intercept, mu, sigma, scales = pooled.complete(
+    intercept, mu, sigma, scales = pooled_draws.complete(
         target, z, seed, attempt.sweeps, estimated
     )
     return _Sampled(
@@ -378,7 +379,7 @@ def _sample_pooled(
         scales=scales and Scales(*scales),
         statistics=trace.statistics,
         gradients=trace.gradients,
-        parametrisation="constant" if constant else "pooled",
+        parametrisation=target.kind,
     )
 
 
@@ -393,23 +394,11 @@ def _sample_pymc(
     constant: bool,
 ) -> _Sampled:
     """Sample the model as PyMC states it; there is only one set of coordinates."""
-    import nutpie
+    from summands.posterior import allocation, stated
 
-    from summands.model import statement
-    from summands.posterior import allocation
-
-    program = _compile(problem.levels, estimated, constant)
-    # Starting points come from a function that reads the model's own containers,
-    # which with_data leaves as they are: set both, or they would be those of the data
-    # set that happened to be compiled.
-    for name, value in statement.priors(problem, cells, estimated, constant).items():
-        program.model.set_data(name, value)
-    data = statement.data(problem, cells, estimated, constant)
-    trace = nutpie.sample(program.compiled.with_data(**data), **settings)
-    kept, warmup = trace["sample_stats"], trace["warmup_sample_stats"]
+    trace = stated.sample(cells, problem, settings, estimated, constant)
     posterior = {
-        name: trace["posterior"][name].to_numpy()[:, :: attempt.thinning]
-        for name in program.names
+        name: values[:, :: attempt.thinning] for name, values in trace.draws.items()
     }
     scales = None
     variance = posterior["sigma"] ** 2
@@ -417,48 +406,23 @@ def _sample_pymc(
         variance = allocation.mix(
             problem, variance, seed, attempt.sweeps, pooled=estimated
         )
+    sigma = np.sqrt(variance)
     if estimated:
-        from summands.posterior import pooled
+        from summands.posterior import pooled_draws
 
-        noise = None if constant else np.sqrt(variance)
-        scales = Scales(*pooled.scales_of(problem, posterior["mu_sd"], noise, seed))
+        noise = None if constant else sigma
+        scales = Scales(
+            *pooled_draws.scales_of(problem, posterior["mu_sd"], noise, seed)
+        )
     return _Sampled(
         posterior["intercept"],
         posterior["mu"],
-        np.sqrt(variance),
-        statistics={name: kept[name].to_numpy() for name in diagnostics.STATISTICS},
-        gradients=int(kept["n_steps"].sum() + warmup["n_steps"].sum()),
+        sigma,
+        statistics=trace.statistics,
+        gradients=trace.gradients,
         parametrisation="non-centred" if estimated or constant else "softplus",
         scales=scales,
     )
-
-
-@dataclass(frozen=True)
-class _Program:
-    model: Any
-    compiled: Any
-    names: list[str]
-
-
-@lru_cache(maxsize=1)
-def _compile(levels: Levels, estimated: bool, constant: bool) -> _Program:
-    """Compile the PyMC model once for all data sets and priors of these levels."""
-    import nutpie
-
-    from summands.model import statement
-
-    # Any data and priors will do: they are replaced before sampling.
-    cells = Cells(
-        levels,
-        contributors=np.zeros((1, levels.count), dtype=np.int64),
-        n=np.array([2]),
-        mean=np.array([0.0]),
-        sum_of_squares=np.array([1.0]),
-    )
-    built = statement.build(Problem.following(levels), cells, estimated, constant)
-    names = ["intercept", "mu", "sigma"] + ["mu_sd"] * estimated
-    compiled = nutpie.compile_pymc_model(built, var_names=names)
-    return _Program(built, compiled, names)
 
 
 def _heartbeat(progress: Callable[[str], None]) -> Callable[[list[Any]], None]:

@@ -30,11 +30,9 @@ from numpy.typing import NDArray
 
 from summands.model.cells import Cells
 from summands.model.levels import Levels
+from summands.posterior.cholesky import factorise, multiply
 
 Array = NDArray[np.float64]
-
-# Order from which on a matrix is taken in blocks of BLOCK, which BLAS multiplies.
-LARGE, BLOCK = 48, 32
 
 
 @dataclass(frozen=True)
@@ -149,103 +147,6 @@ def gather(eliminated, rest, weight, x, has, d, cross, square, of_e, of_r):  # t
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _factorise_small(a):  # type: ignore[no-untyped-def]
-    """Overwrite the lower triangle by its Cholesky factor; False where there is none.
-
-    The first coefficient is the intercept, which has no prior here; the pivots of the
-    others are at least one but for rounding.
-    """
-    for i in range(len(a)):
-        for j in range(i + 1):
-            value = a[i, j]
-            for m in range(j):
-                value -= a[i, m] * a[j, m]
-            if i > j:
-                a[i, j] = value / a[j, j]
-            elif value > 0.0:
-                a[i, i] = math.sqrt(value)
-            else:
-                return False
-    return True
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _invert_small(a, out):  # type: ignore[no-untyped-def]
-    """Write the inverse of a lower triangle."""
-    for i in range(len(a)):
-        diagonal = 1.0 / a[i, i]
-        for j in range(i):
-            value = 0.0
-            for m in range(j, i):
-                value += a[i, m] * out[m, j]
-            out[i, j] = -diagonal * value
-        out[i, i] = diagonal
-        out[i, i + 1 :] = 0.0
-
-
-@numba.njit(cache=True, error_model="numpy")
-def factorise(a, inverse_root):  # type: ignore[no-untyped-def]
-    """Cholesky factor of the lower triangle of a, in its place, and its inverse.
-
-    Parameters
-    ----------
-    a, inverse_root : ndarray, shape (R, R)
-
-    Returns
-    -------
-    bool
-        False where a has no factor.
-    """
-    size = len(a)
-    if size < LARGE:
-        if not _factorise_small(a):
-            return False
-        _invert_small(a, inverse_root)
-        return True
-    inverse_root[:] = 0.0
-    small = np.empty((BLOCK, BLOCK))
-    for start in range(0, size, BLOCK):
-        end = min(start + BLOCK, size)
-        width = end - start
-        if start > 0:
-            left = np.ascontiguousarray(a[start:, :start])
-            a[start:, start:end] -= np.dot(left, np.ascontiguousarray(left[:width].T))
-        if not _factorise_small(a[start:end, start:end]):
-            return False
-        block = small[:width, :width]
-        _invert_small(a[start:end, start:end], block)
-        inverse = np.ascontiguousarray(block)
-        if end < size:
-            a[end:, start:end] = np.dot(
-                np.ascontiguousarray(a[end:, start:end]),
-                np.ascontiguousarray(inverse.T),
-            )
-        if start > 0:
-            above = np.dot(
-                np.ascontiguousarray(a[start:end, :start]),
-                np.ascontiguousarray(inverse_root[:start, :start]),
-            )
-            inverse_root[start:end, :start] = -np.dot(inverse, above)
-        inverse_root[start:end, start:end] = inverse
-    return True
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _multiply(a, b):  # type: ignore[no-untyped-def]
-    """Multiply a and b'; of small ones without a call of BLAS."""
-    if len(a) * len(b) * a.shape[1] > 20_000:
-        return np.dot(np.ascontiguousarray(a), np.ascontiguousarray(b.T))
-    out = np.empty((len(a), len(b)))
-    for i in range(len(a)):
-        for j in range(len(b)):
-            value = 0.0
-            for m in range(a.shape[1]):
-                value += a[i, m] * b[j, m]
-            out[i, j] = value
-    return out
-
-
-@numba.njit(cache=True, error_model="numpy")
 def eliminate(gram, layout, tau, pivots, across, root, inverse_root):  # type: ignore[no-untyped-def]
     """Factorise B without the intercept's prior.
 
@@ -282,7 +183,7 @@ def eliminate(gram, layout, tau, pivots, across, root, inverse_root):  # type: i
         for k in range(size):
             across[r, k] = own * cross[r, k] / math.sqrt(pivots[k])
     if size > 0 and count > 1:
-        root[:] = _multiply(across, across)
+        root[:] = multiply(across, across)
         for r in range(count):
             for j in range(r + 1):
                 root[r, j] = -root[r, j]
@@ -410,9 +311,9 @@ def integrate(gram, layout, tau, precision, at, w_e, w_r, h_e, h_re, h_rr, bend)
         w_r[r] -= update * b * g_r[r]
 
     # B^-1: of the rest, S^-1; across, -S^-1 times across over the pivots' roots.
-    h_rr[:] = _multiply(inverse_root.T, inverse_root.T)
+    h_rr[:] = multiply(inverse_root.T, inverse_root.T)
     if size > 0:
-        h_re[:] = _multiply(h_rr, across.T)
+        h_re[:] = multiply(h_rr, across.T)
     bend[:] = 0.0
     value = -log_det + math.log(kept)
     trace = kept

@@ -89,8 +89,11 @@ def height(y, k, squares, distance, prior):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _climb(y, low, high, k, squares, distance, prior):  # type: ignore[no-untyped-def]
-    """Newton's method for a highest point of g, kept inside of a bracket."""
+def _climb(y, low, high, longest, k, squares, distance, prior):  # type: ignore[no-untyped-def]
+    """Find a highest point of g by Newton's method, kept inside of a bracket.
+
+    With steps no longer than `longest`, so as not to pass the next one.
+    """
     for _ in range(100):
         slope, bend = _slope(y, k, squares, distance, prior)
         if slope > 0.0:
@@ -100,6 +103,7 @@ def _climb(y, low, high, k, squares, distance, prior):  # type: ignore[no-untype
         there = y - slope / bend
         if not (bend < 0.0 and low < there < high):
             there = 0.5 * (low + high)
+        there = min(max(there, y - longest), y + longest)
         moved = abs(there - y)
         y = there
         if moved < 1e-3 * prior[3]:
@@ -125,14 +129,16 @@ def span(k, squares, distance, prior):  # type: ignore[no-untyped-def]
         weight = 2.0 * (k - 1.0) * b * b
         start = (a + weight * wanted) / (1.0 + weight)
     start = min(max(start, lowest), farthest)
-    left = _climb(start, lowest, farthest, k, squares, distance, prior)
+    left = _climb(start, lowest, farthest, np.inf, k, squares, distance, prior)
     right = left
     if k * distance * distance > 4.0 * (math.exp(2.0 * left) + k * s0 * s0):
         # A centre far from its prior may also be told by a large spread: then there
         # is a second highest point, to the right.
         wanted = min(math.log(abs(distance)) + 0.5 * math.log(k), farthest)
-        right = _climb(max(wanted, left), left, farthest, k, squares, distance, prior)
-        other = _climb(left, lowest, right, k, squares, distance, prior)
+        right = _climb(
+            max(wanted, left), left, farthest, 0.3, k, squares, distance, prior
+        )
+        other = _climb(left, lowest, right, np.inf, k, squares, distance, prior)
         left = min(left, other)
     step = WIDEST
     highest = -np.inf

@@ -1,4 +1,4 @@
-"""Coordinates of posteriors whose means are integrated out, and the way back.
+"""Coordinates of posteriors whose means are integrated out.
 
 Two posteriors: of variances and scales (`posterior.pooled_density`), and of one noise
 (`posterior.constant_density`). Both are sampled in coordinates z that are whitened at
@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numba
 import numpy as np
 import scipy.optimize
 from numpy.typing import NDArray
@@ -25,7 +24,6 @@ from summands.posterior import (
     constant_density,
     coordinates,
     effects,
-    foreign,
     level_prior,
     mode,
     pooled_density,
@@ -38,6 +36,10 @@ Array = NDArray[np.float64]
 # Curvatures below this, in coordinates whose unit is the noise of a variance or of a
 # mean, say that the data tell nothing, and the prior not much.
 FLATTEST = 0.05
+
+# Contributors of a level from which on its spread is not integrated out: the more there
+# are, the stronger the funnel in their log sigmas.
+MANY = 16
 
 # Iterations of the search for the mode: coordinates need no more.
 ITERATIONS = 200
@@ -54,6 +56,8 @@ class Target:
     layout : Layout
     fields : dict
         What the density reads, but for centre and axes.
+    origin : float
+        What values are taken relative to: far from zero they would lose digits.
     constant : bool
         Whether all rows have one noise.
     centre : ndarray, shape (D,)
@@ -64,6 +68,7 @@ class Target:
     cells: Cells
     layout: Layout
     fields: dict[str, Any]
+    origin: float
     constant: bool
     centre: Array
     axes: Array
@@ -72,6 +77,13 @@ class Target:
     def density(self) -> Any:
         """The module of the density."""
         return constant_density if self.constant else pooled_density
+
+    @property
+    def kind(self) -> str:
+        """Name of the coordinates."""
+        if self.constant:
+            return "constant"
+        return "integrated" if self.fields["integrated"] else "non-centred"
 
     @property
     def dimension(self) -> int:
@@ -145,215 +157,13 @@ class Target:
         )
         return moved if np.isfinite(moved).all() else z
 
-    def means(
-        self, variance: Array, tau: Array, rng: np.random.Generator
-    ) -> tuple[Array, Array]:
-        """Draw intercept and mu from their normal distribution given the rest.
-
-        Parameters
-        ----------
-        variance : ndarray, shape (N, K)
-        tau : ndarray, shape (N, V)
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        intercept : ndarray, shape (N,)
-        mu : ndarray, shape (N, K)
-            Zero-sum.
-        """
-        levels, layout, cells = self.problem.levels, self.layout, self.cells
-        drawn = np.zeros((len(tau), levels.contributors))
-        intercept = np.empty(len(tau))
-        origin = _origin(cells)
-        _draw_means(
-            cells.members,
-            cells.n.astype(float),
-            cells.mean - origin,
-            layout.eliminated,
-            layout.rest,
-            (layout.largest, layout.of_rest, layout.average),
-            layout.contributor,
-            variance,
-            tau,
-            self.problem.intercept_precision,
-            self.problem.intercept_mean - origin,
-            rng,
-            intercept,
-            drawn,
-        )
-        average = levels.level_means(drawn)
-        return intercept + average.sum(axis=-1) + origin, levels.centre(drawn)
-
-
-def _origin(cells: Cells) -> float:
-    """Where values are taken relative to: far from zero they would lose digits."""
-    return float(np.average(cells.mean, weights=cells.n))
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _draw_means(  # type: ignore[no-untyped-def]
-    members,
-    n,
-    mean,
-    eliminated,
-    rest,
-    layout,
-    contributor,
-    variance,
-    tau,
-    precision,
-    at,
-    rng,
-    intercept,
-    drawn,
-):
-    size, count = len(contributor) - len(layout[1]), len(layout[1])
-    gram = (
-        np.empty(size),
-        np.empty((count, size)),
-        np.empty((count, count)),
-        np.empty(size),
-        np.empty(count),
-    )
-    weight = np.empty(len(n))
-    w_e = np.empty(size)
-    w_r = np.empty(count)
-    for i in range(len(tau)):
-        for c in range(len(n)):
-            v = 0.0
-            for j in range(members.shape[1]):
-                v += variance[i, members[c, j]]
-            weight[c] = n[c] / v
-        effects.gather(eliminated, rest, weight, mean, size > 0, *gram)
-        effects.draw(gram, layout, tau[i], precision, at, rng, w_e, w_r)
-        intercept[i] = w_r[0]
-        for k in range(size):
-            drawn[i, contributor[k]] = w_e[k]
-        for r in range(1, count):
-            drawn[i, contributor[size + r]] = w_r[r]
-
-
-def complete(
-    target: Target, z: Array, seed: int, sweeps: int, estimated: bool
-) -> tuple[Array, Array, Array, tuple[Array, Array | None, Array | None] | None]:
-    """Draw all that was integrated out.
-
-    Parameters
-    ----------
-    target : Target
-    z : ndarray, shape (chains, draws, D)
-    seed : int
-    sweeps : int
-        Of moves along the ridges, see `summands.posterior.allocation.mix`.
-    estimated : bool
-        Whether scales are.
-
-    Returns
-    -------
-    intercept : ndarray, shape (chains, draws)
-    mu, sigma : ndarray, shape (chains, draws, K)
-    scales : tuple or None
-        See `scales_of`.
-    """
-    problem = target.problem
-    variance, tau = target.coefficients(z.reshape(-1, target.dimension))
-    if not target.constant:
-        variance = allocation.mix(problem, variance, seed, sweeps, pooled=True)
-    sigma = np.sqrt(variance)
-    # Not the stream of the moves.
-    rng = np.random.default_rng([seed, 1])
-    intercept, mu = target.means(variance, tau, rng)
-    shape = z.shape[:2]
-    scales = None
-    if estimated:
-        mu_sd = np.zeros((*shape, problem.levels.count))
-        mu_sd[..., target.layout.varying] = tau.reshape(*shape, -1)
-        of_noise = None if target.constant else sigma.reshape(*shape, -1)
-        scales = scales_of(problem, mu_sd, of_noise, seed)
-    return (
-        intercept.reshape(shape),
-        mu.reshape(*shape, -1),
-        sigma.reshape(*shape, -1),
-        scales,
-    )
-
-
-def scales_of(
-    problem: Problem, mu_sd: Array, sigma: Array | None, seed: int
-) -> tuple[Array, Array | None, Array | None]:
-    """Put scales together; see `summands.estimation.results.Scales`.
-
-    Parameters
-    ----------
-    problem : Problem
-    mu_sd : ndarray, shape (chains, draws, J)
-    sigma : ndarray, shape (chains, draws, K), or None
-        From which centres and spreads are drawn.
-    seed : int
-    """
-    if sigma is None:
-        return mu_sd, None, None
-    rng = np.random.default_rng([seed, 2])
-    flat = sigma.reshape(-1, sigma.shape[-1])
-    centre, spread = centres_and_spreads(problem, flat, rng)
-    return mu_sd, centre.reshape(mu_sd.shape), spread.reshape(mu_sd.shape)
-
-
-def prepare(problem: Problem, estimated: bool, constant: bool) -> None:
-    """Compile, or load from the cache, what all data sets share."""
-    cells = Cells(
-        problem.levels,
-        contributors=np.zeros((1, problem.levels.count), dtype=np.int64),
-        n=np.array([2]),
-        mean=np.array([0.0]),
-        sum_of_squares=np.array([1.0]),
-    )
-    target = fit(problem, cells, estimated, constant)
-    foreign.functions(target.density.callback)
-    complete(target, np.zeros((1, 1, target.dimension)), 0, 1, estimated)
-
-
-def centres_and_spreads(
-    problem: Problem, sigma: Array, rng: np.random.Generator
-) -> tuple[Array, Array]:
-    """Draw the centre and the spread of the log sigmas of each level, given these.
-
-    Parameters
-    ----------
-    problem : Problem
-    sigma : ndarray, shape (N, K)
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    centre, spread : ndarray, shape (N, J)
-    """
-    levels = problem.levels
-    centre, spread = np.empty((2, len(sigma), levels.count))
-    ends = np.append(levels.offsets, levels.contributors)
-    _draw_levels(np.log(sigma), ends, level_prior.of(problem), rng, centre, spread)
-    return centre, spread
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _draw_levels(log_sigma, ends, prior, rng, centre, spread):  # type: ignore[no-untyped-def]
-    for i in range(len(log_sigma)):
-        for j in range(len(ends) - 1):
-            part = log_sigma[i, ends[j] : ends[j + 1]]
-            mean = part.mean()
-            squares = ((part - mean) ** 2).sum()
-            centre[i, j], spread[i, j] = level_prior.draw(
-                len(part), squares, mean - prior[0], prior, rng
-            )
-
 
 def fit(
     problem: Problem,
     cells: Cells,
     estimated: bool,
     constant: bool,
-    integrated: bool = True,
+    integrated: bool | None = None,
 ) -> Target:
     """Fit coordinates to a data set.
 
@@ -368,7 +178,8 @@ def fit(
     constant : bool
         Whether all rows have one noise.
     integrated : bool, optional
-        Whether the centre and the spread of log sigma are integrated out as well.
+        Whether the centre and the spread of log sigma are integrated out as well; by
+        default where no level has `MANY` contributors.
 
     Returns
     -------
@@ -381,7 +192,7 @@ def fit(
     """
     layout = Layout.of(cells)
     levels = problem.levels
-    origin = _origin(cells)
+    origin = float(np.average(cells.mean, weights=cells.n))
     weak = problem
     if estimated:
         assert problem.scales is not None
@@ -424,6 +235,8 @@ def fit(
         x = np.append(q if estimated else [], start)
         fields |= _of_constant(problem, cells, layout, estimated, fields)
     else:
+        if integrated is None:
+            integrated = max(levels.sizes) < MANY
         kappa, noise = coordinates.warp(found)
         prior = level_prior.of(problem)
         x = (
@@ -442,7 +255,7 @@ def fit(
             "members": cells.members,
             "sum_of_squares": cells.sum_of_squares,
         }
-    plain = Target(problem, cells, layout, fields, constant, x, np.eye(len(x)))
+    plain = Target(problem, cells, layout, fields, origin, constant, x, np.eye(len(x)))
     return _whitened(plain)
 
 
