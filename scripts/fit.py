@@ -66,7 +66,8 @@ def main(
             )
             say("started")
             data_set = DataSet(data, null_spaces[design_id][position])
-            problem = design.problem(data_set.units, entry.priors)
+            noise = data_set.noise if entry.estimates_scales else None
+            problem = design.problem(data_set.units, entry.priors, noise)
             fit = fitting.fit(
                 estimator.estimate,
                 data_set,

@@ -33,7 +33,8 @@ def main(
     levels, _ = table_data.read_levels(inputs["levels"])
     cells = table_data.read_cells(inputs, levels)
     data_set = DataSet(cells, cells.null_space)
-    problem = Problem.following(levels, data_set.units).told(entry.priors)
+    problem = Problem.following(levels, data_set.units, data_set.noise)
+    problem = problem.told(entry.priors)
     fitting.prepare(estimator.prepare, problem, entry.options, job.say)
     job.say(f"{name}: started")
     fit = fitting.fit(

@@ -6,14 +6,12 @@ if __name__ == "__main__":
     # Ctrl-C ends it without a stack, from here on; the run has a word on it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from summands.data import observed, table_data
 from summands.data.source import Level, Source
 from summands.files import job
-from summands.files.words import TableError
 from summands.model import information
 
 if TYPE_CHECKING:
@@ -48,11 +46,4 @@ if __name__ == "__main__":
     given["levels"] = tuple(
         Level(name, tuple(columns)) for name, columns in given["levels"]
     )
-    try:
-        main(
-            Source(table=snakemake.params.table, **given),
-            dict(snakemake.output.items()),
-        )
-    except TableError as refusal:
-        job.warn(str(refusal))
-        sys.exit(1)
+    main(Source(table=snakemake.params.table, **given), dict(snakemake.output.items()))

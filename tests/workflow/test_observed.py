@@ -66,6 +66,7 @@ def study(**observed) -> dict:
             "maximum_likelihood": {},
             "homoscedastic": {},
             "least_squares": {},
+            "bayesian_ridge": {},
         },
     }
 

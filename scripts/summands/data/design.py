@@ -114,6 +114,7 @@ class Design:
         self,
         units: Units | None = None,
         instead: Mapping[str, Any] = MappingProxyType({}),
+        noise: float | None = None,
     ) -> Problem:
         """Levels, with the priors that are stated or that follow the data.
 
@@ -123,8 +124,11 @@ class Design:
             Those of the data; see `Problem.following`.
         instead : mapping of str to float, optional
             See `stated`.
+        noise : float, optional
+            See `Problem.following`.
         """
-        return Problem.following(self.levels, units).told(self.stated(instead))
+        following = Problem.following(self.levels, units, noise)
+        return following.told(self.stated(instead))
 
     @classmethod
     def from_content(

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
+from summands.model import residuals
 from summands.model.cells import Cells
 from summands.model.data_set import DataSet
-from summands.model.elimination import NormalEquations
 from summands.model.indicators import sums
 from summands.model.problem import Problem
 from summands.model.units import Units
@@ -108,19 +108,7 @@ def _of_means(cells: Cells, units: Units, mu_sd: float, of_mean: float) -> list[
 
 
 def _of_noise(cells: Cells, units: Units, problem: Problem) -> list[str]:
-    n = cells.n.astype(float)
-    null = cells.null_space
-    freedom = n.sum() - (len(null) - null.shape[1])
-    if freedom < 1.0:
-        return []
-    members = cells.members
-    try:
-        equations = NormalEquations(members, cells.levels.sizes, n, null)
-    except np.linalg.LinAlgError:
-        return []  # counts so far apart that floats have no residuals
-    means = equations.solve(sums(members, n * cells.mean, len(null)))
-    residual = cells.mean - means[members].sum(axis=1)
-    squares = float((cells.sum_of_squares + n * residual**2).sum())
+    squares, freedom = residuals.sum_of_squares(cells)
     if not squares > 0:
         return []
     size = 0.5 * np.log(squares / freedom) + np.log(units.scale)

@@ -82,6 +82,11 @@ class Entry:
         return load(self.method)
 
     @property
+    def estimates_scales(self) -> bool:
+        """Whether the scales of levels are estimated, not known."""
+        return self.options.get("scales") == "estimated"
+
+    @property
     def priors(self) -> Mapping[str, float | Distribution]:
         """Priors that it is told instead of the design's, or of those of the data."""
         return {

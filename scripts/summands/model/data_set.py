@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from summands.model import residuals
 from summands.model.cells import Cells, collapse
 from summands.model.rows import Rows
 from summands.model.units import Units
@@ -40,6 +41,19 @@ class DataSet:
     def units(self) -> Units:
         """Standard units of the data."""
         return Units.of(self.data)
+
+    @cached_property
+    def noise(self) -> float:
+        """Standard deviation of the residuals around least-squares means.
+
+        In the unit of the data; that of all values where there are no residuals.
+        """
+        squares, freedom = residuals.sum_of_squares(self.standard[1])
+        return (
+            self.units.scale * (squares / freedom) ** 0.5
+            if squares
+            else (self.units.scale)
+        )
 
     @cached_property
     def standard(self) -> tuple[Rows | Cells, Cells]:

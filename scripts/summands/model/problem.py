@@ -79,21 +79,28 @@ class Problem:
         return self.log_variance_sd**-2
 
     @classmethod
-    def following(cls, levels: Levels, units: Units | None = None) -> Problem:
+    def following(
+        cls, levels: Levels, units: Units | None = None, noise: float | None = None
+    ) -> Problem:
         """Priors that follow the data, for what nobody states.
 
         With the mean m and the standard deviation S of all values, and J levels, they
         are Normal(m, 5 S) for the intercept, the scale S for mu, and for log sigma
         Normal(log(S / sqrt(J + 1)), 1), as if the means and each level had equal
         shares of the total variance. Where scales are estimated, that of mu is
-        HalfNormal(S), the mean of log sigma Normal(log(S / sqrt(J + 1)), 1) and its
-        spread `SPREAD`.
+        HalfNormal(S), the mean of log sigma Normal(log(R / sqrt(J)), 1), as if levels
+        had equal shares of the variance R^2 of the residuals, and its spread `SPREAD`.
+        (With S for R a table whose parts differ by far more than its noise, as those of
+        gauge studies do, would contradict its prior.)
 
         Parameters
         ----------
         levels : Levels
         units : Units, optional
             Those of the data; without them m is 0 and S is 1.
+        noise : float, optional
+            R, see `summands.model.data_set.DataSet.noise`; by default as if the means
+            had a share as large as that of a level.
         """
         units = units or Units()
         share = math.log(units.scale / math.sqrt(levels.count + 1))
@@ -104,7 +111,16 @@ class Problem:
             log_sigma_sd=1.0,
             intercept_sd=5.0 * units.scale,
             intercept_mean=units.origin,
-            scales=ScalePriors(HalfNormal(units.scale), Normal(share, 1.0), SPREAD),
+            scales=ScalePriors(
+                HalfNormal(units.scale),
+                Normal(
+                    share
+                    if noise is None
+                    else math.log(noise / math.sqrt(levels.count)),
+                    1.0,
+                ),
+                SPREAD,
+            ),
         )
 
     def told(self, priors: Mapping[str, float | Distribution]) -> Problem:

@@ -30,9 +30,9 @@ from summands.estimation.tables import ESTIMATES, FITS
 from summands.estimators import Entry
 from summands.model import estimands, information
 from summands.model.cells import Cells
+from summands.model.data_set import DataSet
 from summands.model.levels import Levels
 from summands.model.problem import Problem
-from summands.model.units import Units
 from summands.study.observed import Observed
 from summands.study.study import Study
 
@@ -136,7 +136,8 @@ def make(
     names = estimands.index(levels)
     of_mu = names.where("mu")
     raw = shrinkage.least_squares(cells, information.identified(cells)[of_mu])
-    units = Units.of(cells)
+    data_set = DataSet(cells)
+    following = Problem.following(levels, data_set.units, data_set.noise)
     for name, fit in fitted.items():
         say(f"{name}: its answers")
         mu = [
@@ -162,7 +163,7 @@ def make(
                     )
                 )
         if fit.draws is not None:
-            _of_draws(pieces, name, fit, fit.draws, study, table, units)
+            _of_draws(pieces, name, fit, fit.draws, study, table, following)
     compared = {
         name: fit.draws for name, fit in fitted.items() if fit.draws is not None
     }
@@ -187,7 +188,7 @@ def _of_draws(
     draws: Draws,
     study: Study,
     table: Table,
-    units: Units,
+    following: Problem,
 ) -> None:
     assert study.observed is not None
     levels, cells, asked = table.levels, table.cells, study.observed
@@ -203,7 +204,7 @@ def _of_draws(
             _rng(study, f"checks/{name}"),
         )
     )
-    priors = Problem.following(levels, units).told(fit.entry.priors).scales
+    priors = following.told(fit.entry.priors).scales
     assert priors is not None
     pieces["sensitivity"].append(sensitivity.of_draws(name, draws, cells, priors))
     if asked.differences:

@@ -239,7 +239,7 @@ def _conflicting(entries: Mapping[str, Entry]) -> list[str]:
     """Say which priors are no priors of what an estimator estimates."""
     found = []
     for name, entry in entries.items():
-        estimated = entry.options.get("scales") == "estimated"
+        estimated = entry.estimates_scales
         for prior, given in entry.options.get("priors", {}).items():
             if prior not in OF_SCALES or isinstance(given, Mapping) == estimated:
                 continue
