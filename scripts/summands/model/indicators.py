@@ -52,11 +52,12 @@ def null_space(members: NDArray[np.int64], sizes: Sequence[int]) -> Array:
     left = parts.within - parts.weighted(present / rows)
     free = _null(left / unit / unit[:, None]) / unit[:, None]
     absent = np.flatnonzero(~present)
-    basis = np.zeros((sum(sizes), free.shape[1] + len(absent)))
-    basis[parts.rest, : free.shape[1]] = free
-    basis[parts.apart, : free.shape[1]] = -(parts.between @ free) / rows[:, None]
-    basis[parts.apart[absent], free.shape[1] + np.arange(len(absent))] = 1.0
-    return np.linalg.qr(basis)[0]
+    basis = np.zeros((sum(sizes), free.shape[1]))
+    basis[parts.rest] = free
+    basis[parts.apart] = -(parts.between @ free) / rows[:, None]
+    alone = np.zeros((sum(sizes), len(absent)))
+    alone[parts.apart[absent], np.arange(len(absent))] = 1.0
+    return np.concatenate([np.linalg.qr(basis)[0], alone], axis=1)
 
 
 def _null(matrix: Array) -> Array:

@@ -297,9 +297,10 @@ def test_bayesian_ridge_is_the_ridge_solution_at_its_own_precisions():
     """The weights solve (alpha Z'Z + lambda I) w = alpha Z'x; the rest is linear."""
     from sklearn.linear_model import BayesianRidge
 
-    rows, _, _ = data_set()
+    rows, cells, _ = data_set()
     levels = DESIGN.levels
-    point = bayesian_ridge.estimate(rows, PROBLEM, options_of(bayesian_ridge), 0, print)
+    options = options_of(bayesian_ridge)
+    point = bayesian_ridge.estimate(cells, PROBLEM, options, 0, print)
     z = np.zeros((len(rows.value), levels.contributors))
     picked = np.stack(rows.contributors, axis=1) + levels.offsets
     np.put_along_axis(z, picked, 1.0, axis=1)
@@ -326,6 +327,54 @@ def test_bayesian_ridge_is_the_ridge_solution_at_its_own_precisions():
     assert np.isnan(point.sd[-1])
 
 
+@pytest.mark.parametrize(
+    ("sizes", "count", "shift", "scale"),
+    [
+        ([1, 3, 5], 400, 0.0, 1.0),
+        ([1, 100], 300, 1e6, 1.0),
+        ([2, 30, 20], 40, 0.0, 1e-6),
+        ([1, 4], 1000, 1e6, 1e6),
+        ([1, 24, 6], 144, 0.0, 1.0),
+        ([3], 2, 0.0, 1.0),
+    ],
+)
+def test_bayesian_ridge_of_cells_is_that_of_rows(
+    monkeypatch, sizes, count, shift, scale
+):
+    """Fewer rows than contributors, one a cell, large baselines; in blocks, too."""
+    from sklearn.linear_model import BayesianRidge
+
+    levels = Levels.of(sizes)
+    rng = np.random.default_rng(1)
+    if count == np.prod(sizes):
+        picked = np.stack(np.unravel_index(np.arange(count), sizes), axis=1)
+    else:
+        picked = rng.integers(0, sizes, (count, len(sizes)))
+    members = picked + levels.offsets
+    mu = rng.normal(size=levels.contributors)
+    value = shift + scale * (mu[members].sum(axis=1) + rng.normal(size=count))
+    rows = Rows(levels, value, tuple(picked.T))
+    standard = Units.of(rows).standard(rows)
+    z = np.zeros((count, levels.contributors))
+    np.put_along_axis(z, members, 1.0, axis=1)
+    ridge = BayesianRidge(fit_intercept=False).fit(z, standard.value)
+    names_ = estimands.index(levels)
+    mine = names_.where("mu")
+    centred = np.eye(levels.contributors)
+    centred = levels.centre(centred)
+    expected = levels.centre(ridge.coef_)
+    sd = np.sqrt(np.einsum("ki,ij,kj->k", centred, ridge.sigma_, centred))
+    problem = Problem(levels, 1.0, 0.0, 1.0)
+    for block in (bayesian_ridge.BLOCK, 1):
+        monkeypatch.setattr(bayesian_ridge, "BLOCK", block)
+        options = options_of(bayesian_ridge)
+        point = bayesian_ridge.estimate(collapse(standard), problem, options, 0, print)
+        assert point.converged == (ridge.n_iter_ < 300)
+        assert point.estimate[mine] == pytest.approx(expected, rel=1e-7, abs=1e-9)
+        assert point.sd[mine] == pytest.approx(sd, rel=1e-7, abs=1e-9)
+        assert point.estimate[-1] == pytest.approx(1.0 / ridge.alpha_, rel=1e-7)
+
+
 def test_bayesian_ridge_takes_contributors_without_rows():
     rows, _, _ = data_set()
     keep = rows.contributors[2] != 1
@@ -333,7 +382,7 @@ def test_bayesian_ridge_takes_contributors_without_rows():
         rows.levels, rows.value[keep], tuple(c[keep] for c in rows.contributors)
     )
     point = bayesian_ridge.estimate(
-        fewer, PROBLEM, options_of(bayesian_ridge), 0, print
+        collapse(fewer), PROBLEM, options_of(bayesian_ridge), 0, print
     )
     assert np.isfinite(point.estimate[estimands.index(DESIGN.levels).where("mu")]).all()
 

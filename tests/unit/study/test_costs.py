@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import fit
 import simulate
-from summands.estimators import Entry
+from summands.estimators import Entry, bayesian_ridge
 from summands.study import costs, sizing
 from summands.study.study import Study, load
 
@@ -37,6 +37,12 @@ def of(**changes) -> costs.Costs:
 def disk(monkeypatch, free: float, folder: Path, **changes) -> costs.Excess | None:
     monkeypatch.setattr(costs.shutil, "disk_usage", lambda path: Usage(0, 0, free))
     return costs.of_disk(study(**changes), of(**changes), folder)
+
+
+@pytest.fixture
+def reads_rows(monkeypatch):
+    """An estimator that reads rows, as one may."""
+    monkeypatch.setattr(bayesian_ridge, "READS", "rows")
 
 
 def test_costs_of_many_designs_and_any_replicates_are_added_up_quickly():
@@ -111,7 +117,7 @@ def test_bytes_on_disk_are_those_of_real_files(tmp_path):
         kinds = {"estimates": "parquet", "fits": "parquet"}
         kinds |= {"posterior": "nc"} if estimator == "nutpie" else {}
         made = {kind: str(tmp_path / f"{kind}.{end}") for kind, end in kinds.items()}
-        read = data | {"data": data["cells" if estimator == "nutpie" else "rows"]}
+        read = data | {"data": data["cells"]}
         fit.main(checked.designs, range(2), 0, entry, read, made)
         of_draws, of_fit = sizing.fit_bytes(
             design, entry.method, entry.options, keep_draws=True
@@ -134,6 +140,7 @@ def test_results_need_room_on_the_disk_for_what_is_not_there_yet(monkeypatch, tm
     assert not check(0.4 * needed).certain
 
 
+@pytest.mark.usefixtures("reads_rows")
 @pytest.mark.parametrize(
     ("changes", "advice"),
     [
@@ -182,6 +189,7 @@ MEMORY = {
 }
 
 
+@pytest.mark.usefixtures("reads_rows")
 @pytest.mark.parametrize(
     ("changes", "advised"),
     [
@@ -239,6 +247,7 @@ def test_the_draws_that_are_recommended_are_enough(chains, draws):
         assert said(enough - 1)
 
 
+@pytest.mark.usefixtures("reads_rows")
 @pytest.mark.parametrize(
     ("changes", "shown"),
     [

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from summands import estimators
 from summands.data.design import Design
-from summands.estimators import Entry
+from summands.estimators import Entry, bayesian_ridge
 from summands.model.levels import Levels
 from summands.study import sizing
 from summands.study.study import load
@@ -75,6 +75,13 @@ def test_a_posterior_of_many_draws_asks_for_the_memory_that_holds_them():
     assert predicted - few > 2 * 2 * 8 * 4000 * 100 * sizing.cells(design) / 1e6
 
 
+@pytest.fixture
+def reads_rows(monkeypatch):
+    """An estimator that reads rows, as one may."""
+    monkeypatch.setattr(bayesian_ridge, "READS", "rows")
+
+
+@pytest.mark.usefixtures("reads_rows")
 def test_rows_are_counted_where_they_are_read():
     large = Design(Levels.of([1, 50]), 10**7)
     by_rows = memory([large], "bayesian_ridge", {}, 1)
