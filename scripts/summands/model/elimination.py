@@ -8,7 +8,6 @@ the cube of the rest, whatever the size of the largest level.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -99,6 +98,7 @@ class Elimination:
             ),
             shape,
         ).tocsr()
+        between.sort_indices()
         size = shape[0] * shape[1]
         few = size > SMALL and between.nnz < DENSE * size
         self.between = between if few else between.toarray()
@@ -107,13 +107,12 @@ class Elimination:
         """Compute B' diag(share) B, shape (R, R), where B is the block between."""
         if isinstance(self.between, np.ndarray):
             return np.asarray((self.between.T * share) @ self.between)
-        scaled = self.between.copy()
-        scaled.data = scaled.data * np.repeat(share, np.diff(scaled.indptr))
-        return np.asarray((self._turned @ scaled).toarray())
+        # Compiled, which few need.
+        from summands.model import pairs
 
-    @cached_property
-    def _turned(self) -> scipy.sparse.csr_array:
-        return scipy.sparse.csr_array(self.between.T)
+        between, total = self.between, np.zeros_like(self.within)
+        pairs.add(between.indptr, between.indices, between.data, share, total)
+        return total
 
     def blocks(self) -> Iterator[tuple[slice, Any]]:
         """Rows of the block between, as many at a time as memory should hold."""
