@@ -23,6 +23,7 @@ from summands.estimation import conflicts, draws_file, fitting, tables
 from summands.estimators import Entry
 from summands.files import job, storage
 from summands.model.data_set import DataSet
+from summands.model.problem import known_of
 from summands.recovery import against_truth
 from summands.study import batch
 
@@ -77,7 +78,7 @@ def main(
                 progress=say,
             )
             if getattr(estimator, "PRIORS", False):
-                stated = design.stated(entry.priors)
+                stated = known_of(design.stated(entry.priors))
                 fit.prior_conflict = conflicts.find(stated, problem, data_set)
             say(str(fit))
             scores.append(

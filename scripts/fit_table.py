@@ -17,7 +17,7 @@ from summands.estimation import conflicts, draws_file, fitting, tables
 from summands.estimators import Entry
 from summands.files import job, storage
 from summands.model.data_set import DataSet
-from summands.model.problem import Problem
+from summands.model.problem import Problem, known_of
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -47,11 +47,7 @@ def main(
     )
     job.say(f"{name}: {fit}")
     if getattr(estimator, "PRIORS", False):
-        stated = [
-            prior
-            for prior, given in entry.priors.items()
-            if isinstance(given, int | float)
-        ]
+        stated = known_of(entry.priors)
         fit.prior_conflict = conflicts.find(stated, problem, data_set)
     if fit.prior_conflict is not None:
         job.warn(

@@ -56,7 +56,10 @@ def main(
         estimator: tables.Pieces(units, of_estimator)
         for estimator, of_estimator in zip(checked.estimators, files, strict=True)
     }
-    priors = {name: entry.priors for name, entry in checked.estimators.items()}
+    priors = {
+        name: None if entry.estimates_scales else entry.priors
+        for name, entry in checked.estimators.items()
+    }
     totals = Totals()
     with ExitStack() as stack:
         writers = {
@@ -73,7 +76,12 @@ def main(
             }
             for estimator, (estimated, fitted) in gathered.items():
                 calibrated = calibration.calibration(
-                    name, design, estimator, estimated, fitted
+                    name,
+                    design,
+                    estimator,
+                    estimated,
+                    fitted,
+                    estimates_scales=checked.estimators[estimator].estimates_scales,
                 )
                 writers["estimates"].write(estimated)
                 writers["fits"].write(fitted)

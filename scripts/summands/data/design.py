@@ -9,6 +9,8 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
+from summands.model import distributions
+from summands.model.distributions import OF_SCALES, Distribution
 from summands.model.levels import Levels
 from summands.model.problem import PRIORS, Problem
 from summands.model.units import Units
@@ -39,10 +41,12 @@ class Design:
         Contributors per level.
     rows : int
         Rows of a data set.
-    mu_mean, mu_sd : float, the latter may be None
-        mu ~ Normal(mu_mean, mu_sd), then centred within its level.
-    log_sigma_mean, log_sigma_sd : float or None
-        sigma ~ LogNormal(log_sigma_mean, log_sigma_sd).
+    mu_mean : float
+    mu_sd : float, Distribution or None
+        mu ~ Normal(mu_mean, mu_sd), then centred within its level. Of a distribution
+        each level has a draw of its own.
+    log_sigma_mean, log_sigma_sd : float, Distribution or None
+        sigma ~ LogNormal(log_sigma_mean, log_sigma_sd), likewise.
     intercept_sd : float or None
         intercept ~ Normal(0, intercept_sd).
     truth : {"drawn", "fixed"}
@@ -60,9 +64,9 @@ class Design:
     levels: Levels
     rows: int
     mu_mean: float = 0.0
-    mu_sd: float | None = 1.0
-    log_sigma_mean: float | None = 0.0
-    log_sigma_sd: float | None = 1.0
+    mu_sd: float | Distribution | None = 1.0
+    log_sigma_mean: float | Distribution | None = 0.0
+    log_sigma_sd: float | Distribution | None = 1.0
     intercept_sd: float | None = 5.0
     truth: str = "drawn"
     truth_number: int = 0
@@ -87,12 +91,26 @@ class Design:
             and getattr(self, field.name)
             != (None if given and field.name in PRIORS else field.default)
         }
+        content |= {
+            name: distributions.written(scale)
+            for name, scale in self.drawn_scales.items()
+        }
         content["levels"] = list(self.levels.sizes)
         if self.coefficients is not None:
             content["coefficients"] = [
                 [list(pair) for pair in level] for level in self.coefficients
             ]
         return content
+
+    @property
+    def drawn_scales(self) -> dict[str, Distribution]:
+        """Scales that are drawn for each level, by name."""
+        own = {name: getattr(self, name) for name in OF_SCALES}
+        return {
+            name: scale
+            for name, scale in own.items()
+            if scale is not None and not isinstance(scale, int | float)
+        }
 
     def stated(self, instead: Mapping[str, Any] = MappingProxyType({})) -> Stated:
         """Give the priors that are stated, by name; others follow the data.
@@ -147,7 +165,7 @@ class Design:
         level_names, labels : sequence, optional
             See `Levels`, which they are the names and labels of.
         """
-        values = dict(content)
+        values = {key: distributions.read(key, value) for key, value in content.items()}
         values["levels"] = Levels(
             Levels.of(values["levels"]).sizes,
             tuple(level_names),
@@ -173,7 +191,7 @@ class Design:
         ]
         for key, value in self.content.items():
             if key not in ("levels", "rows", "coefficients"):
-                shown = value if isinstance(value, str) else _shortest(value)
+                shown = _shown(value)
                 parts.append(f"{key}-{shown}")
         name = "_".join(parts)
         if len(name) <= LONGEST_ID:
@@ -213,6 +231,15 @@ def pairs_of(coefficients: Any) -> Coefficients:
         tuple((float(mu), float(sigma)) for mu, sigma in level)
         for level in coefficients
     )
+
+
+def _shown(value: Any) -> str:
+    """Write a parameter's value as part of an id."""
+    if isinstance(value, Mapping):
+        ((name, arguments),) = value.items()
+        numbers = arguments if isinstance(arguments, list) else [arguments]
+        return "-".join([name, *map(_shortest, numbers)])
+    return value if isinstance(value, str) else _shortest(value)
 
 
 def _shortest(value: float) -> str:

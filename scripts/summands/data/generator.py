@@ -68,10 +68,14 @@ def draw_truth(design: Design, seed: int, replicate: int) -> Truth:
     assert design.log_sigma_sd is not None
     assert design.intercept_sd is not None
     rng = seeds.coefficients(seed, design, replicate)
-    mu = rng.normal(design.mu_mean, design.mu_sd, levels.contributors)
-    sigma = rng.lognormal(
-        design.log_sigma_mean, design.log_sigma_sd, levels.contributors
+    mu_sd, log_sigma_mean, log_sigma_sd = (
+        scale
+        if isinstance(scale, int | float)
+        else scale.draw(rng, levels.count)[levels.level]
+        for scale in (design.mu_sd, design.log_sigma_mean, design.log_sigma_sd)
     )
+    mu = rng.normal(design.mu_mean, mu_sd, levels.contributors)
+    sigma = rng.lognormal(log_sigma_mean, log_sigma_sd, levels.contributors)
     # Last: coefficients do not depend on it, nor the number itself on its scale.
     intercept = float(rng.standard_normal() * design.intercept_sd)
     return Truth(intercept, levels.contrasts(mu), sigma)

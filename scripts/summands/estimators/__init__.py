@@ -95,7 +95,7 @@ class Entry:
         }
 
 
-def _prior(name: str) -> dict[str, Any]:
+def prior_schema(name: str) -> dict[str, Any]:
     """JSON schema of a prior: a number, or the distribution of an estimated scale."""
     number = {"type": "number"} | ({"exclusiveMinimum": 0} if "_sd" in name else {})
     if name not in distributions.OF_SCALES:
@@ -115,7 +115,7 @@ PRIORS_OPTION = {
         "`mu_sd: {half_normal: 1.0}`, `log_sigma_mean: {normal: [0.0, 1.0]}`, "
         "`log_sigma_sd: {log_normal: [-0.7, 0.6]}`."
     ),
-    "properties": {name: _prior(name) for name in PRIORS},
+    "properties": {name: prior_schema(name) for name in PRIORS},
 }
 
 

@@ -108,7 +108,7 @@ def read(scale: str, given: Any) -> Any:
     given : float or mapping
         For instance ``{"half_normal": 1.0}`` or ``{"normal": [0.0, 1.0]}``.
     """
-    if not isinstance(given, Mapping):
+    if scale not in OF_SCALES or not isinstance(given, Mapping):
         return given
     name, kind = OF_SCALES[scale]
     arguments = given[name]

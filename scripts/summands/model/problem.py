@@ -125,11 +125,9 @@ class Problem:
 
     def told(self, priors: Mapping[str, float | Distribution]) -> Problem:
         """Take other priors, by name: numbers, or distributions of estimated scales."""
-        numbers: dict[str, Any] = {}
-        of_scales: dict[str, Any] = {}
-        for name, prior in priors.items():
-            (numbers if isinstance(prior, int | float) else of_scales)[name] = prior
-        scales = self.scales and replace(self.scales, **of_scales)
+        numbers: dict[str, Any] = known_of(priors)
+        others: dict[str, Any] = {k: v for k, v in priors.items() if k not in numbers}
+        scales = self.scales and replace(self.scales, **others)
         return replace(self, scales=scales, **numbers)
 
     def in_units(self, units: Units) -> Problem:
@@ -142,3 +140,10 @@ class Problem:
             intercept_mean=(self.intercept_mean - units.origin) / units.scale,
             scales=self.scales and self.scales.in_scale(units.scale),
         )
+
+
+def known_of(priors: Mapping[str, float | Distribution]) -> dict[str, float]:
+    """Give those of some priors that are numbers: what is known, not estimated."""
+    return {
+        name: prior for name, prior in priors.items() if isinstance(prior, int | float)
+    }

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from summands.data.design import Design
 from summands.model import estimands
+from summands.model.distributions import OF_SCALES
 from summands.recovery.tables import CALIBRATION
 
 # A design fails where Holm's adjusted p-value of a quantity is below this: a sound
@@ -76,8 +77,28 @@ def gathered_ranks(
     return found | {(LOG_LIKELIHOOD, ""): likelihood.astype(np.int64)}
 
 
+OTHER_SCALES = (
+    "the estimator estimates scales, which the design does not draw from their priors"
+)
+
+
+def _untestable(design: Design, estimates_scales: bool) -> str | None:
+    """Say why no rank need be uniform, None where all should be."""
+    if design.intercept_sd == 0:
+        return FIXED_INTERCEPT
+    if estimates_scales and set(design.drawn_scales) != set(OF_SCALES):
+        return OTHER_SCALES
+    return None
+
+
 def calibration(
-    name: str, design: Design, estimator: str, estimates: pa.Table, fits: pa.Table
+    name: str,
+    design: Design,
+    estimator: str,
+    estimates: pa.Table,
+    fits: pa.Table,
+    *,
+    estimates_scales: bool = False,
 ) -> pa.Table:
     """Test the ranks of one design and estimator for uniformity.
 
@@ -88,7 +109,9 @@ def calibration(
     design : Design
     estimator : str
     estimates, fits : pyarrow.Table
-        See `ranks`.
+        See `gathered_ranks`.
+    estimates_scales : bool, optional
+        Whether the estimator estimates the scales of its priors.
 
     Returns
     -------
@@ -116,9 +139,9 @@ def calibration(
         }
         for parameter in of_parameter
     }
-    if design.intercept_sd == 0:
+    if reason := _untestable(design, estimates_scales):
         for record in records.values():
-            record |= {"verdict": NOT_TESTABLE, "reason": FIXED_INTERCEPT}
+            record |= {"verdict": NOT_TESTABLE, "reason": reason}
         return pa.Table.from_pylist(list(records.values()), CALIBRATION)
     p_values = np.array([uniformity(column, rank_of) for column in found.values()])
     adjusted = holm(p_values)

@@ -36,7 +36,7 @@ def recovery(
     name: str,
     design: Design,
     tables: Mapping[str, tuple[pa.Table, pa.Table]],
-    priors: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+    priors: Mapping[str, Mapping[str, Any] | None] = MappingProxyType({}),
 ) -> pa.Table:
     """Compute all metrics of one design.
 
@@ -49,8 +49,9 @@ def recovery(
         By estimator, its estimates (R times P rows in the order of replicates and of
         `model.estimands.index`) and its fits (R rows in the order of replicates).
 
-    priors : mapping of str to mapping, optional
-        By estimator, what it is told instead of the priors of the design.
+    priors : mapping of str to mapping or None, optional
+        By estimator, what it is told instead of the priors of the design; None where
+        it estimates their scales, so that they have no one spread.
 
     Returns
     -------
@@ -288,7 +289,10 @@ def _table(design: str, levels: Levels, rows: Sequence[Row]) -> pa.Table:
 
 
 def _samples(
-    design: Design, estimates: pa.Table, fits: pa.Table, priors: Mapping[str, Any]
+    design: Design,
+    estimates: pa.Table,
+    fits: pa.Table,
+    priors: Mapping[str, Any] | None,
 ) -> Iterator[tuple[Quantity, Sample]]:
     """Cut the estimates of all replicates by parameter and level."""
     levels = design.levels
@@ -296,7 +300,7 @@ def _samples(
     constant = estimands.constant(levels)
     # Only drawn truths have a prior that is the same for all data sets.
     spread = np.full(len(constant), np.nan)
-    if design.truth == "drawn":
+    if design.truth == "drawn" and priors is not None:
         spread = estimands.prior_spread(design.problem(instead=priors))
     arrays = {
         name: estimates[name].to_numpy().reshape(fits.num_rows, -1) for name in COLUMNS

@@ -15,6 +15,7 @@ import yaml
 from summands import estimators
 from summands.data.design import Design, levels_of, pairs_of
 from summands.estimators import Entry
+from summands.model import distributions
 from summands.model.distributions import OF_SCALES
 from summands.model.levels import Levels
 from summands.model.problem import PRIORS
@@ -97,6 +98,8 @@ def schema(entries: Any = None, observed: bool = False) -> dict[str, Any]:
             properties[name] = estimators.options_schema(
                 method, of_its_name=False, observed=observed
             )
+    for name in distributions.OF_SCALES:
+        document["$defs"][f"drawn_{name}"] = estimators.prior_schema(name)
     document["properties"]["estimators"] |= {
         "additionalProperties": False,
         "properties": properties,
@@ -155,6 +158,7 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
             ]
         else:
             designs, found = _designs(resolved)
+            found += _unknowable(designs, entries)
         found += _conflicting(entries)
         if not resolved.get("keep_rows", True):
             found += [
@@ -251,6 +255,20 @@ def _conflicting(entries: Mapping[str, Entry]) -> list[str]:
     return found
 
 
+def _unknowable(
+    designs: Mapping[str, Design], entries: Mapping[str, Entry]
+) -> list[str]:
+    """Say which estimators are to know scales that designs draw."""
+    if not any(design.drawn_scales for design in designs.values()):
+        return []
+    return [
+        f"estimators.{name}: the grid draws scales, which `scales: known` cannot know; "
+        "use `scales: estimated`"
+        for name, entry in entries.items()
+        if entry.options.get("scales") == "known"
+    ]
+
+
 def _designs(resolved: Mapping[str, Any]) -> tuple[dict[str, Design], list[str]]:
     """Make the designs, with the problems that no schema can see."""
     designs: dict[str, Design] = {}
@@ -344,12 +362,12 @@ def _design(levels: Levels, values: Mapping[str, Any]) -> Design:
     """
     kinds = {field.name: str(field.type) for field in fields(Design)}
     convert = {"int": int, "float": float, "float | None": float}
-    return Design(
-        levels,
-        **{
-            key: value
-            if value is None or kinds[key] not in convert
-            else convert[kinds[key]](value)
-            for key, value in values.items()
-        },
-    )
+    made: dict[str, Any] = {}
+    for key, value in values.items():
+        if key in OF_SCALES and isinstance(value, int | float):
+            made[key] = float(value)
+        elif value is None or kinds[key] not in convert:
+            made[key] = distributions.read(key, value)
+        else:
+            made[key] = convert[kinds[key]](value)
+    return Design(levels, **made)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -12,6 +13,7 @@ from summands.data.design import Design
 from summands.estimation.tables import ESTIMATES, FITS
 from summands.files import storage
 from summands.files.columns import schema
+from summands.model.distributions import written
 from summands.recovery.tables import CALIBRATION, RECOVERY
 
 DESIGNS = schema(
@@ -28,6 +30,12 @@ DESIGNS = schema(
     ),
     ("log_sigma_mean", pa.float64(), "mean of log sigma"),
     ("log_sigma_sd", pa.float64(), "standard deviation of log sigma"),
+    (
+        "drawn_scales",
+        pa.string(),
+        "distributions of those of the three above that each level draws, as JSON; "
+        "null where none is drawn",
+    ),
     ("intercept_sd", pa.float64(), "standard deviation of the intercept"),
     ("intercept_mean", pa.float64(), "mean of the intercept in its prior"),
     ("truth", pa.string(), "drawn: anew for every replicate; fixed: one for all"),
@@ -48,6 +56,15 @@ SCHEMAS: dict[str, pa.Schema] = {
 }
 
 
+# Columns that are no attribute of a design as they stand.
+DERIVED = ("design", "levels", "level_names", "replicates", "drawn_scales")
+
+
+def _as_json(design: Design) -> str | None:
+    drawn = design.drawn_scales
+    return json.dumps({k: written(v) for k, v in drawn.items()}) if drawn else None
+
+
 def designs(designs: Mapping[str, Design], replicates: int) -> pa.Table:
     """List the designs of a study."""
     return pa.Table.from_pylist(
@@ -56,8 +73,9 @@ def designs(designs: Mapping[str, Design], replicates: int) -> pa.Table:
             | {
                 key: getattr(design, key)
                 for key in DESIGNS.names
-                if key not in ("design", "levels", "level_names", "replicates")
+                if key not in DERIVED and key not in design.drawn_scales
             }
+            | {"drawn_scales": _as_json(design)}
             | {"levels": list(design.levels.sizes)}
             | {"level_names": list(design.levels.names)}
             | ({"truth_number": None} if design.truth == "drawn" else {})
