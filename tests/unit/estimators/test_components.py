@@ -88,6 +88,8 @@ def dense_profile(rows, place, sd, start):
     [
         ([1, 5], 30, [0, 1.0], 0),
         ([1, 6], 40, [0, 0.0], 2),
+        # Without effects the deviance is 3.03 higher: not enough.
+        ([1, 5], 30, [0, 0.5], 11),
         ([1, 4, 5], 50, [0, 0.8, 0.3], 1),
         ([2, 3], 40, [0.5, 0.5], 3),
     ],
