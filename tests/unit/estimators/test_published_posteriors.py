@@ -67,7 +67,8 @@ def test_a_gauge_comes_out_to_the_printed_digits(public_tables):
     rows = gauge.of_components("r", found, cells.levels, "part").to_pylist()
     printed = [0.199933, 0.226838, 0.302373, 1.042327, 1.085]
     error = np.abs(np.array([row["sd"] for row in rows]) - printed)
-    assert (error <= [1e-6, 1e-6, 1e-6, 1e-6, 5e-4]).all(), error
+    # The printed parts add to a gauge of 0.302372; the total is printed to 3 digits.
+    assert (error <= [1e-6, 1e-6, 2e-6, 1e-6, 5e-4]).all(), error
     assert max(row["ndc"] or 0 for row in rows) == pytest.approx(4.861, abs=1e-3)
 
 
