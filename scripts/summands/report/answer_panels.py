@@ -55,7 +55,7 @@ def shares(components: pd.DataFrame) -> Forest:
             "raw": float("nan"),
         }
     )
-    return Forest(points, Axis("share of the variance, %", limits=(0.0, 100.0)), {})
+    return Forest(points, Axis("share of the variance, %", limits=(-2.0, 102.0)), {})
 
 
 def means(shrinkage: pd.DataFrame, value: str) -> Forest:
@@ -81,9 +81,10 @@ def noise(estimates: pd.DataFrame) -> Forest:
     mine = estimates[
         (estimates["parameter"] == "variance_contrast") & estimates["estimate"].notna()
     ]
-    # A contributor alone in its level has none.
+    # A contributor alone in its level has none, nor has one noise for all rows.
     alone = mine.groupby("level")["contributor"].transform("max") == 0
-    mine = mine[~alone]
+    alike = mine.groupby("estimator")["sd"].transform("max") == 0
+    mine = mine[~alone & ~alike]
     points = pd.DataFrame(
         {
             "facet": mine["level_name"].map(short),
