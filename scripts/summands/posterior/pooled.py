@@ -29,6 +29,7 @@ from summands.posterior import (
     pooled_density,
 )
 from summands.posterior.effects import Layout
+from summands.posterior.mode import Mode
 from summands.posterior.records import pack
 
 Array = NDArray[np.float64]
@@ -37,9 +38,10 @@ Array = NDArray[np.float64]
 # mean, say that the data tell nothing, and the prior not much.
 FLATTEST = 0.05
 
-# Contributors of a level from which on its spread is not integrated out: the more there
-# are, the stronger the funnel in their log sigmas.
-MANY = 16
+# The more contributors a level has, the stronger the funnel in their log sigmas: from
+# MANY on, the spread is integrated out only where the data tell it apart from zero. For
+# that its square is to be CLEAR times the variance of a log sigma in the data.
+MANY, CLEAR = 16, 5.0
 
 # Iterations of the search for the mode: coordinates need no more.
 ITERATIONS = 200
@@ -179,7 +181,7 @@ def fit(
         Whether all rows have one noise.
     integrated : bool, optional
         Whether the centre and the spread of log sigma are integrated out as well; by
-        default where no level has `MANY` contributors.
+        default where no level has many contributors that seem alike.
 
     Returns
     -------
@@ -236,7 +238,7 @@ def fit(
         fields |= _of_constant(problem, cells, layout, estimated, fields)
     else:
         if integrated is None:
-            integrated = max(levels.sizes) < MANY
+            integrated = _told_apart(problem, found)
         kappa, noise = coordinates.warp(found)
         prior = level_prior.of(problem)
         x = (
@@ -268,6 +270,16 @@ def _standard(problem: Problem, variance: Array, prior: Array) -> Array:
     spread = np.full(levels.count, np.exp(a))
     e = (log_sigma - centre[levels.level]) / spread[levels.level]
     return np.concatenate([e, (centre - m0) / s0, (np.log(spread) - a) / b])
+
+
+def _told_apart(problem: Problem, found: Mode) -> bool:
+    """Whether the data tell the contributors of all large levels apart."""
+    levels = problem.levels
+    many = np.asarray(levels.sizes) >= MANY
+    spread = levels.level_means(levels.centre(0.5 * np.log(found.variance)) ** 2)
+    # The Fisher information of log sigma.
+    precision = 4.0 * found.variance**2 * np.diag(found.information)
+    return bool((spread * levels.level_means(precision) > CLEAR)[many].all())
 
 
 def _of_constant(

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytensor.tensor as pt
 import pytest
@@ -7,6 +9,7 @@ from summands.data import generator
 from summands.data.design import Design
 from summands.model import statement
 from summands.model.cells import collapse
+from summands.model.distributions import HalfNormal, LogNormal, Normal, ScalePriors
 from summands.model.levels import Levels
 from summands.model.problem import Problem
 from summands.model.rows import Rows
@@ -70,6 +73,72 @@ def test_density_is_that_of_the_rows_and_the_priors(sizes):
 
     points = np.array([both() for _ in range(4)])
     differences = np.diff(points, axis=0)
+    assert differences[:, 0] == pytest.approx(differences[:, 1], rel=1e-9)
+
+
+@pytest.mark.parametrize("sizes", [[2], [1, 2], [2, 1, 4]])
+@pytest.mark.parametrize(
+    ("estimated", "constant"), [(True, False), (True, True), (False, True)]
+)
+def test_density_of_scales_and_one_noise_is_written_out(sizes, estimated, constant):
+    """As above, of the models that estimate scales or give all rows one noise."""
+    problem, rows, cells = problem_and_cells(sizes, 60)
+    scales = ScalePriors(HalfNormal(1.3), Normal(-0.4, 0.8), LogNormal(-0.6, 0.5))
+    problem = replace(problem, scales=scales)
+    levels = problem.levels
+    built = statement.build(problem, cells, estimated, constant)
+    density = built.compile_logp(jacobian=False)
+    picked = np.stack(rows.contributors, axis=1) + levels.offsets
+    varying = [level for level, size in enumerate(sizes) if size > 1]
+    rng = np.random.default_rng(1)
+
+    def valued(name, value):
+        rv = built[name]
+        transform = built.rvs_to_transforms[rv]
+        if transform is not None:
+            value = transform.forward(pt.as_tensor(value), *rv.owner.inputs).eval()
+        return {built.rvs_to_values[rv].name: np.asarray(value)}
+
+    def both():
+        intercept = rng.normal()
+        tau = rng.lognormal(size=levels.count)
+        effect = levels.centre(rng.normal(size=levels.contributors))
+        mu = effect * (tau[levels.level] if estimated else problem.mu_sd)
+        point = valued("intercept", intercept)
+        by_hand = stats.norm.logpdf(
+            intercept, problem.intercept_mean, problem.intercept_sd
+        )
+        by_hand += stats.norm.logpdf(effect).sum()
+        for level in varying:
+            value = (effect if estimated else mu)[levels.level == level]
+            name = "effect" if estimated else "mu"
+            point |= valued(f"{name}_{level}", value)
+            if estimated:
+                point |= valued(f"mu_sd_{level}", tau[level])
+                by_hand += stats.halfnorm.logpdf(tau[level], scale=1.3)
+        if constant:
+            log_noise = rng.normal()
+            mean, sd = (-0.4, 0.8) if estimated else (0.2, 0.8)
+            point |= valued("log_noise", log_noise)
+            by_hand += stats.norm.logpdf(log_noise, mean + np.log(len(sizes)) / 2, sd)
+            variance = np.exp(2 * log_noise) * (levels.level == 0)
+        elif estimated:
+            c, t = rng.normal(size=levels.count), rng.lognormal(size=levels.count)
+            deviation = rng.normal(size=levels.contributors)
+            point |= valued("log_sigma_mean", c) | valued("log_sigma_sd", t)
+            point |= valued("deviation", deviation)
+            by_hand += stats.norm.logpdf(c, -0.4, 0.8).sum()
+            by_hand += stats.lognorm.logpdf(t, 0.5, scale=np.exp(-0.6)).sum()
+            by_hand += stats.norm.logpdf(deviation).sum()
+            variance = np.exp(2 * (c[levels.level] + t[levels.level] * deviation))
+        by_hand += stats.norm.logpdf(
+            rows.value,
+            intercept + mu[picked].sum(axis=1),
+            np.sqrt(variance[picked].sum(axis=1)),
+        ).sum()
+        return float(density(point)), by_hand
+
+    differences = np.diff([both() for _ in range(4)], axis=0)
     assert differences[:, 0] == pytest.approx(differences[:, 1], rel=1e-9)
 
 

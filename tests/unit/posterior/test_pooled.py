@@ -1,5 +1,7 @@
 """Densities whose means are integrated out, against the model as PyMC states it."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytensor.tensor as pt
 import pytest
@@ -238,9 +240,7 @@ def test_densities_are_smooth_and_even_in_a_scale(kind):
     target = targets(kind, [1, 3, 2], 60)
     place = -1 if kind == "integrated" else -2
     x = target.centre.copy()
-    plain = pooled.replace(
-        target, centre=np.zeros_like(x), axes=np.eye(target.dimension)
-    )
+    plain = replace(target, centre=np.zeros_like(x), axes=np.eye(target.dimension))
     values = []
     for q in (-1e-3, -1e-12, 0.0, 1e-12, 1e-3):
         x[place] = q
@@ -341,3 +341,18 @@ def test_one_compiled_density_serves_every_design():
             target = targets(kind, sizes, rows)
             density_and_gradient(target, np.zeros(target.dimension))
             assert len(target.density.log_density.signatures) == 1
+
+
+def test_large_levels_are_integrated_where_they_are_told_apart():
+    """The rule of coordinates: a level of few always, one of many by its data."""
+    for sizes, rows, spread, kind in (
+        ([1, 15], 200, 0.0, "integrated"),
+        ([1, 16], 16_000, 0.8, "integrated"),
+        ([1, 16], 16_000, 1e-6, "non-centred"),
+        ([16, 2], 60, 0.8, "non-centred"),
+    ):
+        design = Design(Levels.of(sizes), rows, log_sigma_sd=max(spread, 1e-9))
+        truth = generator.draw_truth(design, 3, 0)
+        cells = collapse(generator.draw_rows(design, truth, 3, 0))
+        problem = replace(data_set([1], 10)[0], levels=design.levels)
+        assert pooled.fit(problem, cells, True, False).kind == kind
