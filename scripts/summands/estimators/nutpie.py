@@ -9,7 +9,6 @@ compiled for each design).
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +23,7 @@ from summands.model import estimands
 from summands.model.cells import Cells
 from summands.model.problem import Problem
 from summands.posterior import diagnostics
+from summands.posterior.attempts import ATTEMPTS, POOLED_ATTEMPTS, Attempt
 
 READS = "cells"
 SAMPLES = True
@@ -89,8 +89,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "data: the first with twice the tuning and an acceptance rate of at least "
             "0.97, the second with four times and 0.99, keeping each fourth draw. For "
             "estimated scales and constant noise, where the means are integrated out, "
-            "rates are 0.98 from the start, 0.99 and 0.998, the last of which keeps each "
-            "second draw."
+            "rates are 0.98 from the start, 0.99 and 0.998."
         ),
     },
     "priors": PRIORS_OPTION,
@@ -114,51 +113,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
 OBSERVED = {
     "scales": OPTIONS["scales"] | {"enum": ["estimated"], "default": "estimated"}
 }
-
-# Milliseconds between two lines in the log of a long fit.
-HEARTBEAT = 10_000
-
-
-@dataclass(frozen=True)
-class _Attempt:
-    """What an attempt changes: fixed, so that it cannot be fitted to the outcome.
-
-    Parameters
-    ----------
-    tuning : int
-        How many times as long it tunes.
-    accept : float
-        Least acceptance rate.
-    thinning : int
-        How many draws it makes for one that is kept.
-    kind : str, optional
-        Coordinates; by default those that suit the data.
-    sweeps : int, optional
-        Of moves along the ridges after each draw that is kept.
-    """
-
-    tuning: int
-    accept: float
-    thinning: int
-    kind: str | None = None
-    sweeps: int = 1
-
-
-# Of the fits that the first two give up, most are of few rows and mix slowly; there
-# "floors" takes ten times the gradients and mixes no better.
-ATTEMPTS = (
-    _Attempt(1, 0.0, 1),
-    _Attempt(2, 0.97, 1),
-    _Attempt(4, 0.99, 4, "warped"),
-)
-
-# Where the means are integrated out, what mixes slowly are the ridges, and what fails
-# are single divergences.
-POOLED_ATTEMPTS = (
-    _Attempt(1, 0.98, 1, sweeps=3),
-    _Attempt(2, 0.99, 1, sweeps=3),
-    _Attempt(4, 0.998, 2, sweeps=3),
-)
 
 Array = NDArray[np.float64]
 
@@ -252,6 +206,8 @@ def estimate(
     ValueError
         If scales are to be estimated that have no prior.
     """
+    from summands.posterior import nuts
+
     estimated, constant = _model(problem, options)
     sample: Callable[..., _Sampled] = _sample_compiled
     attempts = ATTEMPTS
@@ -274,8 +230,8 @@ def estimate(
             # Jobs run side by side; chains of one fit run one after the other.
             "cores": 1,
             "progress_bar": False,
-            "progress_callback": _heartbeat(progress),
-            "progress_rate": HEARTBEAT,
+            "progress_callback": nuts.heartbeat(progress),
+            "progress_rate": nuts.HEARTBEAT,
         }
         sampled = sample(cells, problem, settings, changed, int(seeds[2 * attempt + 1]))
         gradients += sampled.gradients
@@ -312,7 +268,7 @@ def _sample_compiled(
     cells: Cells,
     problem: Problem,
     settings: dict[str, Any],
-    attempt: _Attempt,
+    attempt: Attempt,
     seed: int,
 ) -> _Sampled:
     """Sample with the compiled kernel, in coordinates of this kind or the best one."""
@@ -352,7 +308,7 @@ def _sample_pooled(
     cells: Cells,
     problem: Problem,
     settings: dict[str, Any],
-    attempt: _Attempt,
+    attempt: Attempt,
     seed: int,
     *,
     estimated: bool,
@@ -388,7 +344,7 @@ def _sample_pymc(
     cells: Cells,
     problem: Problem,
     settings: dict[str, Any],
-    attempt: _Attempt,
+    attempt: Attempt,
     seed: int,
     *,
     estimated: bool,
@@ -424,18 +380,3 @@ def _sample_pymc(
         parametrisation="non-centred" if estimated or constant else "softplus",
         scales=scales,
     )
-
-
-def _heartbeat(progress: Callable[[str], None]) -> Callable[[list[Any]], None]:
-    begun = time.perf_counter()
-
-    def beat(chains: list[Any]) -> None:
-        if time.perf_counter() - begun < HEARTBEAT / 2000:
-            return
-        done = sum(chain.finished_draws for chain in chains)
-        total = sum(chain.total_draws for chain in chains)
-        diverged = sum(chain.divergences for chain in chains)
-        if done < total:
-            progress(f"{done} of {total} iterations, {diverged} divergences so far")
-
-    return beat

@@ -13,10 +13,9 @@ alpha = (1, 1 / m_j), the posterior is normal with
 the u of a level have a mean of their own that nothing depends on but their prior, so
 this is exactly the model of zero-sum means. Levels of one contributor have no effects.
 
-The contributors of one level never meet, so the largest level's block of B is
-diagonal but for alpha: it is eliminated in closed form, and its rest factorised
-(Bates et al. 2015, Journal of Statistical Software 67(1), section 5). The prior of the
-intercept is added last, as an update of rank one.
+Contributors of one level never meet, so the largest level's block of B is diagonal but
+for alpha: it is eliminated in closed form and the rest factorised (Bates et al. 2015,
+Journal of Statistical Software 67(1)). The intercept's prior comes last, of rank one.
 """
 
 from __future__ import annotations
@@ -29,7 +28,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from summands.model.cells import Cells
-from summands.model.levels import Levels
 from summands.posterior.cholesky import factorise, multiply
 
 Array = NDArray[np.float64]
@@ -71,7 +69,7 @@ class Layout:
     @classmethod
     def of(cls, cells: Cells) -> Layout:
         """Lay out the effects of a data set."""
-        levels: Levels = cells.levels
+        levels = cells.levels
         sizes = np.asarray(levels.sizes)
         varying = np.flatnonzero(sizes > 1)
         largest = int(np.argmax(sizes[varying])) if len(varying) else -1
@@ -106,7 +104,7 @@ class Layout:
 
 @numba.njit(cache=True, error_model="numpy")
 def gather(eliminated, rest, weight, x, has, d, cross, square, of_e, of_r):  # type: ignore[no-untyped-def]
-    """Add up G and r of the cells: of the eliminated level, of the rest, and between.
+    """Add up G and r of the cells: of the eliminated level, the rest, and between.
 
     Parameters
     ----------

@@ -11,6 +11,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
@@ -47,6 +48,10 @@ from nutpie import _lib  # noqa: E402
 from nutpie.sample import CompiledModel  # noqa: E402
 
 sys.meta_path.remove(_finder)
+
+
+# Milliseconds between two lines in the log of a long fit.
+HEARTBEAT = 10_000
 
 
 @dataclass(frozen=True)
@@ -182,3 +187,19 @@ def _read(raw: Any, tune: int, dimension: int) -> Trace:
         {name: values[:, tune:] for name, values in columns.items()},
         int(columns["n_steps"].sum()),
     )
+
+
+def heartbeat(progress: Callable[[str], None]) -> Callable[[list[Any]], None]:
+    """Tell how far chains are, from what nutpie's callback is given."""
+    begun = time.perf_counter()
+
+    def beat(chains: list[Any]) -> None:
+        if time.perf_counter() - begun < HEARTBEAT / 2000:
+            return
+        done = sum(chain.finished_draws for chain in chains)
+        total = sum(chain.total_draws for chain in chains)
+        diverged = sum(chain.divergences for chain in chains)
+        if done < total:
+            progress(f"{done} of {total} iterations, {diverged} divergences so far")
+
+    return beat

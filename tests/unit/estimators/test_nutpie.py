@@ -156,7 +156,7 @@ def test_attempts_are_what_the_option_says(monkeypatch):
     fit = fit_of(rows, draws=10, tune=50, scales="estimated")
     assert not fit.converged
     assert fit.attempts == 3
-    assert asked == [[50, 10, 0.98], [100, 10, 0.99], [200, 20, 0.998]]
+    assert asked == [[50, 10, 0.98], [100, 10, 0.99], [200, 40, 0.998]]
     assert fit.draws.intercept.shape == (4, 10)
     assert fit.draws.scales.log_sigma_sd.shape == (4, 10, 2)
 

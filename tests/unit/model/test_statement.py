@@ -87,7 +87,7 @@ def test_density_of_scales_and_one_noise_is_written_out(sizes, estimated, consta
     problem = replace(problem, scales=scales)
     levels = problem.levels
     built = statement.build(problem, cells, estimated, constant)
-    density = built.compile_logp(jacobian=False)
+    density = built.compile_logp(jacobian=False, mode="FAST_COMPILE")
     picked = np.stack(rows.contributors, axis=1) + levels.offsets
     varying = [level for level, size in enumerate(sizes) if size > 1]
     rng = np.random.default_rng(1)

@@ -56,7 +56,7 @@ class Stated:
         self.levels = problem.levels
         self.estimated, self.constant = estimated, constant
         self.model = statement.build(problem, cells, estimated, constant)
-        self.logp = self.model.compile_logp(jacobian=False)
+        self.logp = self.model.compile_logp(jacobian=False, mode="FAST_COMPILE")
         self.initial = self.model.initial_point()
 
     def point(self, **values):
