@@ -94,7 +94,7 @@ CASES = st.tuples(
 )
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(CASES, st.floats(-4.0, 4.0), st.floats(-6.0, 6.0), st.booleans())
 def test_it_is_the_dense_model_of_zero_sum_means(case, width, log_precision, none):
     cells = drawn_cells(*case)
@@ -133,7 +133,7 @@ def test_draws_have_the_mean_and_covariance_of_the_dense_model():
     dense = Dense(*arguments, 4.0, 0.7)
     levels, layout = cells.levels, found.layout
     w_e, w_r = np.empty(layout.size), np.empty(len(layout.of_rest))
-    draws = np.empty((40_000, len(dense.mean)))
+    draws = np.empty((10_000, len(dense.mean)))
     for draw in draws:
         effects.draw(found.gram, found.shape, arguments[2], 4.0, 0.7, rng, w_e, w_r)
         means = np.zeros(levels.contributors)
@@ -146,7 +146,7 @@ def test_draws_have_the_mean_and_covariance_of_the_dense_model():
     assert np.abs(error).max() < 4.5 / np.sqrt(len(draws))
     correlation = np.cov(draws.T) / np.outer(sd, sd)
     expected = dense.covariance / np.outer(sd, sd)
-    assert correlation == pytest.approx(expected, abs=0.03)
+    assert correlation == pytest.approx(expected, abs=0.06)
 
 
 @pytest.mark.parametrize("shift", [0.0, 3.0])

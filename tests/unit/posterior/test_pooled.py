@@ -56,7 +56,7 @@ class Stated:
         self.levels = problem.levels
         self.estimated, self.constant = estimated, constant
         self.model = statement.build(problem, cells, estimated, constant)
-        self.logp = self.model.compile_logp(jacobian=False, mode="FAST_COMPILE")
+        self.logp = self.model.compile_logp(jacobian=False)
         self.initial = self.model.initial_point()
 
     def point(self, **values):
@@ -144,7 +144,7 @@ class Stated:
 
     def over_level(self, j, start, given, here):
         """What integrating over a level's centre and spread adds, at fixed sigma."""
-        y = np.linspace(-7.0, 6.0, 600)
+        y = np.linspace(-7.0, 6.0, 150)
         exponent = np.empty(len(y))
         for i, spread in enumerate(np.exp(y)):
             found = []
