@@ -317,7 +317,8 @@ def _sample_pooled(
     """Sample with the means integrated out, and draw what was integrated out."""
     from summands.posterior import nuts, pooled, pooled_draws
 
-    target = pooled.fit(problem, cells, estimated, constant)
+    integrated = None if attempt.kind is None else False
+    target = pooled.fit(problem, cells, estimated, constant, integrated)
     trace = nuts.sample(
         target.density.callback,
         target.packed(),
