@@ -140,7 +140,7 @@ def fit(problem: Problem, cells: Cells, estimated: bool) -> Target:
         assert problem.scales is not None
         centre_of_noise = problem.scales.log_sigma_mean.mean
         spread_of_noise = problem.scales.log_sigma_mean.sd
-        precision = problem.scales.mu_sd.scale ** -2
+        precision = problem.scales.mu_sd.scale**-2
     # What scales are to be seen beside.
     seen = np.sqrt(residual * typical)
     centre = np.arcsinh(tau / seen)
@@ -236,7 +236,11 @@ def _triangle(
 
 
 def _residuals(
-    likelihood: Restricted, cells: Cells, origin: float, intercept: float, effects: Array
+    likelihood: Restricted,
+    cells: Cells,
+    origin: float,
+    intercept: float,
+    effects: Array,
 ) -> dict[str, Any]:
     """Sum up the residuals of a pilot, and their squares."""
     of_cells = np.zeros(cells.levels.contributors)

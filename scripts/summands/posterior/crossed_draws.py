@@ -84,7 +84,9 @@ def prepare() -> None:
     """Compile, or load from the cache, what all data sets share."""
     levels = Levels.of([1, 2, 2])
     members = np.array([[0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1]])
-    cells = Cells(levels, members, np.full(4, 2), np.array([0.0, 1.0, 1, 3]), np.ones(4))
+    cells = Cells(
+        levels, members, np.full(4, 2), np.array([0.0, 1.0, 1, 3]), np.ones(4)
+    )
     target = crossed.fit(Problem.following(levels), cells, estimated=True)
     foreign.functions(crossed_density.callback)
     complete(target, np.zeros((1, 1, target.dimension)), 0)
