@@ -24,6 +24,9 @@ from summands.model.units import Units
 # Quantiles of a normal distribution's central 50 % and 95 %.
 Z_50, Z_95 = (NormalDist().inv_cdf(0.5 + level / 2) for level in (0.5, 0.95))
 
+# Numbers that are summarised at once.
+BLOCK = 2_000_000
+
 
 def prepare(
     prepare: Callable[[Problem, Mapping[str, Any]], None],
@@ -139,14 +142,19 @@ def _state(fitted: Fit, point: Point) -> None:
 
 
 def _summarise(fitted: Fit, standard: Standard, draws: Draws) -> None:
-    fitted.estimate = standard.flat.mean(axis=0)
-    fitted.sd = standard.flat.std(axis=0, ddof=1)
-    (
-        fitted.lower_95,
-        fitted.lower_50,
-        fitted.upper_50,
-        fitted.upper_95,
-    ) = np.quantile(standard.ordered, [0.025, 0.25, 0.75, 0.975], axis=1)
+    ordered = standard.ordered
+    # A few quantities at a time, as all of these make copies.
+    step = max(1, BLOCK // ordered.shape[1])
+    for start in range(0, fitted.size, step):
+        some = slice(start, start + step)
+        fitted.estimate[some] = ordered[some].mean(axis=1)
+        fitted.sd[some] = ordered[some].std(axis=1, ddof=1)
+        (
+            fitted.lower_95[some],
+            fitted.lower_50[some],
+            fitted.upper_50[some],
+            fitted.upper_95[some],
+        ) = np.quantile(ordered[some], [0.025, 0.25, 0.75, 0.975], axis=1)
     found = draws.diagnostics
     fitted.rhat = found.rhat
     fitted.ess_bulk = found.ess_bulk

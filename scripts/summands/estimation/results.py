@@ -164,7 +164,10 @@ class Standard:
     @cached_property
     def ordered(self) -> NDArray[np.float64]:
         """The same in ascending order, shape (P, N)."""
-        return np.sort(self.flat.T, axis=1)
+        # Not of `flat`, which would be kept beside it.
+        assert isinstance(self.result, Draws)
+        values = self.result.values(self.cells.levels)
+        return np.sort(values.reshape(-1, values.shape[-1]).T, axis=1)
 
 
 @dataclass

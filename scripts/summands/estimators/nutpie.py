@@ -114,6 +114,10 @@ OBSERVED = {
     "scales": OPTIONS["scales"] | {"enum": ["estimated"], "default": "estimated"}
 }
 
+# Contributors above which, with one noise, only the largest level is integrated out: a
+# factorisation of all others at each gradient would be dearer than sampling them.
+MANY = 300
+
 Array = NDArray[np.float64]
 
 
@@ -147,6 +151,11 @@ def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
         from summands.posterior import stated
 
         stated.compiled(problem.levels, estimated, constant)
+    elif _crossed(problem, constant):
+        from summands.posterior import crossed_draws
+
+        crossed_draws.prepare()
+        return
     elif estimated or constant:
         from summands.posterior import pooled_draws
 
@@ -170,6 +179,11 @@ def _model(problem: Problem, options: Mapping[str, Any]) -> tuple[bool, bool]:
             "known ones: give `priors` distributions, as mu_sd: {half_normal: 1.0}"
         )
     return estimated, options["noise"] == "constant"
+
+
+def _crossed(problem: Problem, constant: bool) -> bool:
+    """Whether there are too many contributors to integrate all means out."""
+    return constant and problem.levels.contributors > MANY
 
 
 def estimate(
@@ -214,6 +228,8 @@ def estimate(
     if estimated or constant:
         sample = partial(_sample_pooled, estimated=estimated, constant=constant)
         attempts = POOLED_ATTEMPTS
+    if _crossed(problem, constant):
+        sample, attempts = partial(_sample_crossed, estimated=estimated), ATTEMPTS
     if options["backend"] == "pymc":
         sample = partial(_sample_pymc, estimated=estimated, constant=constant)
     levels = problem.levels
@@ -338,6 +354,39 @@ def _sample_pooled(
         statistics=trace.statistics,
         gradients=trace.gradients,
         parametrisation=target.kind,
+    )
+
+
+def _sample_crossed(
+    cells: Cells,
+    problem: Problem,
+    settings: dict[str, Any],
+    attempt: Attempt,
+    seed: int,
+    *,
+    estimated: bool,
+) -> _Sampled:
+    """Sample with the means of the largest level integrated out."""
+    from summands.posterior import crossed, crossed_density, crossed_draws, nuts
+
+    target = crossed.fit(problem, cells, estimated)
+    trace = nuts.sample(
+        crossed_density.callback,
+        target.packed(),
+        target.dimension,
+        target.start,
+        **settings,
+    )
+    z = trace.z[:, :: attempt.thinning]
+    intercept, mu, sigma, mu_sd = crossed_draws.complete(target, z, seed)
+    return _Sampled(
+        intercept,
+        mu,
+        sigma,
+        scales=Scales(mu_sd) if estimated else None,
+        statistics=trace.statistics,
+        gradients=trace.gradients,
+        parametrisation="crossed",
     )
 
 

@@ -36,6 +36,10 @@ STATISTICS = (
 )
 
 
+# Numbers that are diagnosed at once: a dozen copies are made of them.
+BLOCK = 2_000_000
+
+
 @dataclass(frozen=True)
 class Diagnostics:
     """Diagnostics of the draws of one data set.
@@ -122,9 +126,13 @@ def diagnose(
         names = estimands.index(levels)
         varies &= ~names.where("variance_contrast")
         varies &= ~(names.where("sigma") & (names.level > 0))
-    chains = np.ascontiguousarray(np.moveaxis(values[..., varies], -1, 0))
     found = np.full((3, values.shape[-1]), np.nan)
-    found[:, varies] = mixing(chains)
+    places = np.flatnonzero(varies)
+    step = max(1, BLOCK // max(1, values[..., 0].size))
+    for start in range(0, len(places), step):
+        some = places[start : start + step]
+        chains = np.ascontiguousarray(np.moveaxis(values[..., some], -1, 0))
+        found[:, some] = mixing(chains)
     found[0, varies & np.isnan(found[0])] = np.inf
     of_scales = np.zeros((3, 0))
     if scales:
