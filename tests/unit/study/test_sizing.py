@@ -130,3 +130,13 @@ def test_a_large_design_shares_its_job_with_no_other():
     for pack in sizing.packs(swept):
         sizes = {swept.designs[name].levels.count for name in pack}
         assert len(pack) == 1 or sizes == {2}
+
+
+def test_estimated_scales_take_longer():
+    design = Design(Levels.of([1, 3, 10]), 600)
+    options = {"chains": 4, "tune": 400, "draws": 1000}
+    known = sizing.seconds(design, "nutpie", options)
+    constant = {"scales": "estimated", "noise": "constant"}
+    assert sizing.seconds(design, "nutpie", options | constant) == known
+    estimated = sizing.seconds(design, "nutpie", options | {"scales": "estimated"})
+    assert 5 * known < estimated < 5.0
