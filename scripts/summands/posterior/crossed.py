@@ -18,16 +18,17 @@ import scipy.sparse
 from numpy.typing import NDArray
 
 from summands.model.cells import Cells
-from summands.model.elimination import cholesky
+from summands.model.elimination import Elimination, cholesky
+from summands.model.indicators import sums
 from summands.model.problem import Problem
-from summands.model.restricted import Restricted
+from summands.model.restricted import Restricted, Solution
 from summands.posterior import crossed_density
 from summands.posterior.records import pack
 
 Array = NDArray[np.float64]
 
-# Theta squared times the rows of a contributor, below which the pilot does not go: its
-# effects are what their scale is learnt from.
+# How far the pilot's theta squared goes, in units of that where effects begin to be
+# seen: where there are none, effects would not be numbers.
 LEAST, MOST = 0.01, 1e12
 
 # Iterations of the search for the components: coordinates need no more.
@@ -89,112 +90,187 @@ def fit(problem: Problem, cells: Cells, estimated: bool) -> Target:
     Target
     """
     origin = float(np.average(cells.mean, weights=cells.n))
-    likelihood = Restricted(replace(cells, mean=cells.mean - origin))
-    rows = likelihood.rows
-    typical = np.bincount(likelihood.of_level) / rows
-    theta, residual = _components(likelihood, typical)
+    around = replace(cells, mean=cells.mean - origin)
+    likelihood = Restricted(around)
+    # Theta squared where effects begin to be seen.
+    seen = np.bincount(likelihood.of_level) / likelihood.rows
+    theta, residual = _components(likelihood, seen)
     if not estimated:
-        theta = np.clip(
-            np.full(len(theta), problem.mu_sd) / math.sqrt(residual),
-            *np.sqrt([LEAST * typical, MOST * typical]),
-        )
+        least, most = np.sqrt([LEAST * seen, MOST * seen])
+        theta = np.clip(problem.mu_sd / math.sqrt(residual), least, most)
     solution = likelihood.solve(theta)
-    tau = theta * math.sqrt(residual)
-
-    # Places of the rest, small levels first: parents before children.
-    sizes = np.bincount(likelihood.of_level)
-    others = np.delete(np.arange(len(sizes)), likelihood.apart)
-    others = others[np.argsort(sizes[others], kind="stable")]
-    own = likelihood.of_level[likelihood.of_rest]
-    order = np.concatenate(
-        [[0], *(1 + np.flatnonzero(own == j) for j in others)]
-    ).astype(np.int64)
-    ends = 1 + np.concatenate([[0], np.cumsum(sizes[others])]).astype(np.int64)
-    of_place = np.append(-1, own)[order][1:]
-
-    parts = likelihood.parts
-    d, w = likelihood.shrunk(float(theta[likelihood.apart]))
-    left = likelihood.remaining(d, w)[np.ix_(order, order)]
-    information, shares = _triangle(left, ends, theta[others], residual)
-    pilot = np.append(solution.intercept, solution.effects[likelihood.of_rest])[order]
-    best = np.zeros(len(pilot))
-    best[1:] = (information[1:] + tau[of_place] ** -2.0) * pilot[1:]
-
-    apart = solution.effects[likelihood.of_apart]
-    placed = np.empty(len(order), np.int64)
-    placed[order] = np.arange(len(order))
-    fields = _residuals(likelihood, cells, origin, solution.intercept, solution.effects)
-    within = scipy.sparse.csr_array(parts.within[np.ix_(order, order)])
-    between = scipy.sparse.csr_array(parts.between)[:, order]
-    between = scipy.sparse.csr_array(between)
-    # The intercept's column is n.
-    between = between - scipy.sparse.csr_array(
-        (parts.diagonal, (np.arange(len(apart)), np.zeros(len(apart), int))),
-        shape=between.shape,
-    )
-    between.eliminate_zeros()
-    fields["right"] = fields["right"][order]
-    centre_of_noise, spread_of_noise = problem.log_sigma_mean, problem.log_sigma_sd
-    precision = problem.mu_sd**-2
-    if estimated:
-        assert problem.scales is not None
-        centre_of_noise = problem.scales.log_sigma_mean.mean
-        spread_of_noise = problem.scales.log_sigma_mean.sd
-        precision = problem.scales.mu_sd.scale**-2
-    # What scales are to be seen beside.
-    seen = np.sqrt(residual * typical)
-    centre = np.arcsinh(tau / seen)
-    spread = np.sqrt(0.5 / (sizes - 1.0)) * (1.0 + seen / tau)
-    noise = [0.5 * math.log(residual)], [math.sqrt(0.5 / rows)]
-    fields |= {
-        "centre": np.append(centre if estimated else [], noise[0]),
-        "spread": np.append(np.minimum(spread, 1.0) if estimated else [], noise[1]),
-        "unit": seen,
-        "tau": np.full(len(sizes), problem.mu_sd),
-        "tau_precision": precision,
-        "intercept_precision": problem.intercept_precision,
-        "intercept_mean": problem.intercept_mean - origin,
-        # All levels' noise is in one.
-        "log_sigma_mean": centre_of_noise + 0.5 * math.log(problem.levels.count),
-        "log_sigma_precision": spread_of_noise**-2,
-        "largest": likelihood.apart,
-        "levels": others.astype(np.int64),
-        "ends": ends,
-        "average": np.append(1.0, 1.0 / sizes[of_place]),
-        "size": float(len(apart)),
-        "pilot": pilot,
-        "information": information,
-        "best": best,
-        "shares": shares,
-        "intercept_spread": 1.0 / math.sqrt(information[0]),
-        "own_starts": within.indptr.astype(np.int64),
-        "own_columns": within.indices.astype(np.int64),
-        "own_values": within.data,
-        "starts": between.indptr.astype(np.int64),
-        "columns": between.indices.astype(np.int64),
-        "values": between.data,
-        "n": parts.diagonal,
-        "full_sums": fields["sums"] + parts.diagonal * apart,
-        "rows": rows,
-    }
+    places = _Places.of(likelihood)
     contributors = np.flatnonzero(likelihood.chosen)
+    fields = {
+        "largest": likelihood.apart,
+        "levels": places.levels,
+        "ends": places.ends,
+        "size": float(len(likelihood.of_apart)),
+        "n": likelihood.parts.diagonal,
+        "rows": likelihood.rows,
+        **_priors(problem, origin, estimated),
+        **_scales(likelihood, theta, residual, estimated),
+        **_centred(likelihood, places, solution, theta, residual),
+        **_compressed(likelihood.parts, places.order),
+        **_residuals(likelihood, around, solution, places.order),
+    }
     return Target(
         problem,
         fields,
         origin,
         likelihood.random,
-        np.append(-1, contributors[likelihood.of_rest])[order],
+        np.append(-1, contributors[likelihood.of_rest])[places.order],
         contributors[likelihood.of_apart],
     )
 
 
-def _components(likelihood: Restricted, typical: Array) -> tuple[Array, float]:
+@dataclass(frozen=True)
+class _Places:
+    """Places of intercept and rest: small levels first, parents before children.
+
+    Parameters
+    ----------
+    order : ndarray of int, shape (R,)
+        Of each place, that in `Restricted`.
+    levels : ndarray of int
+        The levels in this order, as places in `Restricted.random`.
+    ends : ndarray of int
+        Where they start and, last, end.
+    """
+
+    order: NDArray[np.int64]
+    levels: NDArray[np.int64]
+    ends: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, likelihood: Restricted) -> _Places:
+        """Put them in order."""
+        sizes = np.bincount(likelihood.of_level)
+        levels = np.argsort(sizes, kind="stable")
+        levels = levels[levels != likelihood.apart]
+        own = likelihood.of_level[likelihood.of_rest]
+        found = [np.zeros(1, np.int64), *(1 + np.flatnonzero(own == j) for j in levels)]
+        ends = 1 + np.cumsum([0, *sizes[levels]])
+        return cls(np.concatenate(found), levels, ends)
+
+
+def _priors(problem: Problem, origin: float, estimated: bool) -> dict[str, Any]:
+    """Give the priors, and scales that are known."""
+    mu_sd, centre = problem.mu_sd, problem.log_sigma_mean
+    spread = problem.log_sigma_sd
+    if estimated:
+        assert problem.scales is not None
+        mu_sd = problem.scales.mu_sd.scale
+        centre = problem.scales.log_sigma_mean.mean
+        spread = problem.scales.log_sigma_mean.sd
+    varying = sum(size > 1 for size in problem.levels.sizes)
+    return {
+        "tau": np.full(varying, problem.mu_sd),
+        "tau_precision": mu_sd**-2,
+        "intercept_precision": problem.intercept_precision,
+        "intercept_mean": problem.intercept_mean - origin,
+        # All levels' noise is in one.
+        "log_sigma_mean": centre + 0.5 * math.log(problem.levels.count),
+        "log_sigma_precision": spread**-2,
+    }
+
+
+def _scales(
+    likelihood: Restricted, theta: Array, residual: float, estimated: bool
+) -> dict[str, Any]:
+    """Give centres and rough standard errors of q and log sigma."""
+    sizes = np.bincount(likelihood.of_level)
+    unit = np.sqrt(residual * sizes / likelihood.rows)
+    over = theta * math.sqrt(residual) / unit
+    spread = np.minimum(np.sqrt(0.5 / (sizes - 1.0)) * (1.0 + 1.0 / over), 1.0)
+    return {
+        "unit": unit,
+        "centre": np.append(
+            np.arcsinh(over) if estimated else [], 0.5 * math.log(residual)
+        ),
+        "spread": np.append(
+            spread if estimated else [], math.sqrt(0.5 / likelihood.rows)
+        ),
+    }
+
+
+def _centred(
+    likelihood: Restricted,
+    places: _Places,
+    solution: Solution,
+    theta: Array,
+    residual: float,
+) -> dict[str, Any]:
+    """Give what effects are centred with."""
+    order = places.order
+    d, w = likelihood.shrunk(float(theta[likelihood.apart]))
+    left = likelihood.remaining(d, w)[np.ix_(order, order)]
+    information, shares = _triangle(left, places.ends, theta[places.levels], residual)
+    effects = solution.effects[likelihood.of_rest]
+    pilot = np.append(solution.intercept, effects)[order]
+    sizes = np.bincount(likelihood.of_level)[places.levels]
+    tau = np.repeat(theta[places.levels] * math.sqrt(residual), sizes)
+    best = np.append(0.0, (information[1:] + tau**-2.0) * pilot[1:])
+    return {
+        "average": np.append(1.0, np.repeat(1.0 / sizes, sizes)),
+        "pilot": pilot,
+        "information": information,
+        "best": best,
+        "shares": shares,
+        "intercept_spread": 1.0 / math.sqrt(information[0]),
+    }
+
+
+def _compressed(parts: Elimination, order: NDArray[np.int64]) -> dict[str, Any]:
+    """Give the blocks of Z' diag(n) Z in compressed rows."""
+    within = scipy.sparse.csr_array(parts.within[np.ix_(order, order)])
+    # The intercept's column is n.
+    between = scipy.sparse.csc_array(parts.between)[:, order[1:]].tocoo()
+    rows = scipy.sparse.csr_array(
+        (between.data, (between.row, between.col + 1)), shape=parts.between.shape
+    )
+    return {
+        "own_starts": within.indptr.astype(np.int64),
+        "own_columns": within.indices.astype(np.int64),
+        "own_values": within.data,
+        "starts": rows.indptr.astype(np.int64),
+        "columns": rows.indices.astype(np.int64),
+        "values": rows.data,
+    }
+
+
+def _residuals(
+    likelihood: Restricted,
+    cells: Cells,
+    solution: Solution,
+    order: NDArray[np.int64],
+) -> dict[str, Any]:
+    """Sum up the residuals of a pilot, and their squares."""
+    effects = np.zeros(cells.levels.contributors)
+    effects[likelihood.chosen] = solution.effects
+    residual = cells.mean - solution.intercept - effects[cells.members].sum(axis=1)
+    weighted = cells.n * residual
+    of_all = sums(cells.members, weighted, len(effects))[likelihood.chosen]
+    own = of_all[likelihood.of_apart]
+    apart = likelihood.parts.diagonal * solution.effects[likelihood.of_apart]
+    return {
+        "right": np.append(weighted.sum(), of_all[likelihood.of_rest])[order],
+        "sums": own,
+        "full_sums": own + apart,
+        "squares": float((cells.sum_of_squares + weighted * residual).sum()),
+    }
+
+
+def _components(likelihood: Restricted, seen: Array) -> tuple[Array, float]:
     """Find theta and the residual variance of highest restricted likelihood."""
-    bounds = 0.5 * np.log(np.stack([LEAST * typical, MOST * typical], axis=1))
+    bounds = 0.5 * np.log(np.stack([LEAST * seen, MOST * seen], axis=1))
+
+    def deviance(log_theta: Array) -> tuple[float, Array]:
+        value, slopes = likelihood.deviance(log_theta)
+        return likelihood.freedom * value, likelihood.freedom * slopes
+
     found = scipy.optimize.minimize(
-        lambda log_theta: [
-            likelihood.rows * part for part in likelihood.deviance(log_theta)
-        ],
+        deviance,
         np.clip(np.log(likelihood.guess()), *bounds.T),
         jac=True,
         method="L-BFGS-B",
@@ -233,26 +309,3 @@ def _triangle(
         left[:start, :start] -= half.T @ half
     information[0] = left[0, 0] / residual
     return information, np.concatenate([*shares[::-1], np.zeros(0)])
-
-
-def _residuals(
-    likelihood: Restricted,
-    cells: Cells,
-    origin: float,
-    intercept: float,
-    effects: Array,
-) -> dict[str, Any]:
-    """Sum up the residuals of a pilot, and their squares."""
-    of_cells = np.zeros(cells.levels.contributors)
-    of_cells[likelihood.chosen] = effects
-    residual = cells.mean - origin - intercept - of_cells[cells.members].sum(axis=1)
-    weighted = cells.n * residual
-    sums = np.zeros(cells.levels.contributors)
-    for column in cells.members.T:
-        sums += np.bincount(column, weighted, len(sums))
-    sums = sums[likelihood.chosen]
-    return {
-        "right": np.append(weighted.sum(), sums[likelihood.of_rest]),
-        "sums": sums[likelihood.of_apart],
-        "squares": float((cells.sum_of_squares + weighted * residual).sum()),
-    }

@@ -179,8 +179,6 @@ def log_density(z, gradient, record):  # type: ignore[no-untyped-def]
     centre = vector(data.centre, np.float64)
     spread = vector(data.spread, np.float64)
     unit = vector(data.unit, np.float64)
-    levels = vector(data.levels, np.int64)
-    ends = vector(data.ends, np.int64)
     average = vector(data.average, np.float64)
     pilot = vector(data.pilot, np.float64)
     n = vector(data.n, np.float64)
