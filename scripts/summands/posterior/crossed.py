@@ -217,7 +217,10 @@ def _centred(
         "information": information,
         "best": best,
         "shares": shares,
-        "intercept_spread": 1.0 / math.sqrt(information[0]),
+        "intercept_variance": max(
+            1.0 / information[0] - (tau**2 / np.repeat(sizes, sizes) ** 2).sum(),
+            residual / likelihood.rows,
+        ),
     }
 
 
@@ -303,9 +306,12 @@ def _triangle(
         block = left[start:end, start:end]
         information[start:end] = np.maximum(np.diag(block), 0.0) / residual
         across = left[start:end, :start]
-        shares.append(across.ravel() / residual)
         root = cholesky(block + np.eye(end - start) / theta[j] ** 2)
         half = scipy.linalg.solve_triangular(root, across, lower=True)
         left[:start, :start] -= half.T @ half
+        # With what siblings share: an intercept moves all of them against it.
+        moved = scipy.linalg.solve_triangular(root, half, lower=True, trans=1)
+        precision = information[start:end] + theta[j] ** -2.0 / residual
+        shares.append((precision[:, None] * moved).ravel())
     information[0] = left[0, 0] / residual
     return information, np.concatenate([*shares[::-1], np.zeros(0)])

@@ -27,6 +27,9 @@ contributor's rows have beyond the larger levels,
 
     c_k = tau / (1 + tau^2 i_k) y_k + z_k / sqrt(1 + tau^2 i_k),
     y_k = i_k (best c_k tau without shrinking) - sum over parents i_kp delta_p.
+
+The intercept b' has no parents. What the average of m effects adds to it nothing but
+their prior tells, so that its spread grows with tau^2 / m.
 """
 
 from __future__ import annotations
@@ -61,13 +64,13 @@ RECORD = np.dtype(
         ("ends", ARRAY),
         ("average", ARRAY),  # (R,): 1 of the intercept, and 1 / m_j
         ("size", np.float64),  # E
-        # The pilot: b0, i_k, y_k at delta = 0, and i_kp row by row. Of the intercept
-        # the first, and its standard error.
+        # The pilot: b0, i_k, y_k at delta = 0, and i_kp row by row; of the intercept
+        # the first, and its variance beside that of the effects' averages.
         ("pilot", ARRAY),
         ("information", ARRAY),
         ("best", ARRAY),
         ("shares", ARRAY),
-        ("intercept_spread", np.float64),
+        ("intercept_variance", np.float64),
         # Z' diag(n) Z: of places with places, and of the largest level with places but
         # for the intercept, in compressed rows.
         ("own_starts", ARRAY),
@@ -86,6 +89,18 @@ RECORD = np.dtype(
     ],
     align=True,
 )
+
+
+@numba.njit(cache=True, error_model="numpy")
+def intercept_spread(record, tau):  # type: ignore[no-untyped-def]
+    """Compute the unit of the intercept's coordinate at these scales."""
+    data = record[0]
+    levels = vector(data.levels, np.int64)
+    ends = vector(data.ends, np.int64)
+    total = data.intercept_variance
+    for j in range(len(levels)):
+        total += tau[levels[j]] ** 2 / (ends[j + 1] - ends[j])
+    return math.sqrt(total)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -126,7 +141,7 @@ def unfold(z, record, tau, c, delta):  # type: ignore[no-untyped-def]
             tau[j] = unit[j] * math.sinh(centre[j] + spread[j] * z[j])
     places = free + 1
     c[0] = 0.0
-    delta[0] = data.intercept_spread * z[places]
+    delta[0] = intercept_spread(record, tau) * z[places]
     share = 0
     for j in range(len(levels)):
         t = tau[levels[j]]
@@ -325,8 +340,12 @@ def _effects(z, gradient, record, tau, c, delta, slope, of_tau, places):  # type
             of_y = t * shrunk * of_c
             for i in range(parents):
                 slope[i] -= shares[share + i] * of_y
-    gradient[places] = data.intercept_spread * slope[0]
-    return total
+    spread = intercept_spread(record, tau)
+    gradient[places] = spread * slope[0]
+    for j in range(len(levels)):
+        grown = tau[levels[j]] / (ends[j + 1] - ends[j]) / spread
+        of_tau[levels[j]] += grown * (slope[0] * z[places] + 1.0 / spread)
+    return total + math.log(spread)
 
 
 def callback(dimension, z, gradient, value, user_data):  # type: ignore[no-untyped-def]
