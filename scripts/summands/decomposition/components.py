@@ -124,8 +124,9 @@ def of_draws(estimator: str, draws: Draws, cells: Cells) -> pa.Table:
     """Tabulate the components of draws.
 
     Of standard deviations and variances the posterior median, as the upper tail of a
-    level of few contributors is the prior's; of the shares, computed draw by draw, the
-    mean, so that they add to 1. An interval is the central one, or starts at 0 if the
+    level of few contributors is the prior's; shares are those of these variances, and
+    add to 1. Intervals of shares are computed draw by draw. An interval is the central
+    one, or starts at 0 if the
     component cannot be told from 0 (`intervals.reaches_zero`).
 
     Parameters
@@ -150,14 +151,16 @@ def of_draws(estimator: str, draws: Draws, cells: Cells) -> pa.Table:
     for variance in found.draws.T:
         sd = np.sqrt(variance)
         from_zero = intervals.reaches_zero(sd)
-        for what, values, middle in (
-            ("sd", sd, np.median),
-            ("variance", variance, np.median),
-            ("share", variance / total, np.mean),
+        for what, values in (
+            ("sd", sd),
+            ("variance", variance),
+            ("share", variance / total),
         ):
-            summary = intervals.summary(values, from_zero, middle)
+            summary = intervals.summary(values, from_zero, np.median)
             for end, number in zip(ENDS, summary, strict=True):
                 columns[what + end].append(number)
+    middle = np.asarray(columns["variance"])
+    columns["share"] = list(middle / middle.sum())
     return _table(estimator, cells.levels, found.levels, columns)
 
 

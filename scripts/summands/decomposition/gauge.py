@@ -99,7 +99,8 @@ def of_draws(
     Returns
     -------
     pyarrow.Table
-        With the columns of `GAUGE`. Estimates are posterior means.
+        With the columns of `GAUGE`. Estimates are those of the components' variances
+        (`components.of_draws`), intervals those of the draws.
 
     Raises
     ------
@@ -111,12 +112,17 @@ def of_draws(
     sd = np.sqrt(variance)
     columns: dict[str, list[float]] = {}
     from_zero = [intervals.reaches_zero(column) for column in sd.T]
+    middle = np.median(found.draws, axis=0)
+    points = _figures(
+        _sources(middle[None], cells.levels, {part, *also_parts}), tolerance
+    )
     for name, values in _figures(variance, tolerance).items():
         for number, column in enumerate(values.T):
             zero = from_zero[number]
             if name == "ndc":
                 zero = from_zero[SOURCES.index("part")]
-            summary = intervals.summary(column, zero)
+            _, *ends = intervals.summary(column, zero)
+            summary = [points[name][0, number], *ends]
             for end, value in zip(ENDS, summary, strict=True):
                 columns.setdefault(name + end, []).append(value)
     return tables.table(

@@ -88,7 +88,7 @@ def text(
     parts = [_read(study, levels, counts), _components(frames["components"])]
     name = main_estimator(tables)
     if name is not None:
-        parts += [_contributors(name, frames), _gauge(name, frames)]
+        parts += [_contributors(name, frames), _gauge(name, frames, study)]
     parts += [_comparison(frames["comparison"]), _warnings(warnings)]
     parts += [_fits(frames["fits"]), _tables(study, tables)]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -123,7 +123,11 @@ def _components(found: pd.DataFrame) -> list[str]:
     if found.empty:
         return []
     width = max(12, *found["component"].str.len())
-    lines = ["How much of the variation each level owns, as variance:"]
+    lines = [
+        "How much of the variation each level owns, as variance of the population that "
+        "its",
+        "contributors come from:",
+    ]
     for name, mine in found.groupby("estimator", sort=False):
         lines.append(f"  {name}")
         for row in _rows(mine):
@@ -184,7 +188,7 @@ def _value(question: str, values: Mapping[Any, pd.DataFrame], key: Any) -> str:
     return f": {what}{sign} ({row['lower_95']:.4g} to {row['upper_95']:.4g})"
 
 
-def _gauge(name: str, frames: Mapping[str, pd.DataFrame]) -> list[str]:
+def _gauge(name: str, frames: Mapping[str, pd.DataFrame], study: Study) -> list[str]:
     found = frames.get("gauge")
     if found is None or found[found["estimator"] == name].empty:
         return []
@@ -192,10 +196,22 @@ def _gauge(name: str, frames: Mapping[str, pd.DataFrame]) -> list[str]:
     lines = [f"Measurement-system analysis ({name}):"]
     for row in _rows(mine):
         share = f"{row.study_variation:5.1f} % of the total sd"
+        if pd.notna(row.study_variation_lower_95):
+            low, high = row.study_variation_lower_95, row.study_variation_upper_95
+            share += f" ({low:.1f} to {high:.1f})"
         if pd.notna(row.tolerance_share):
             share += f", {row.tolerance_share:.1f} % of the tolerance"
         lines.append(f"    {row.source:<17}sd {row.sd:<11.4g}{share}")
-    lines.append(f"    distinct categories: {mine['ndc'].max():.1f}")
+    best = mine.loc[mine["ndc"].notna()].iloc[0]
+    categories = f"    distinct categories: {best['ndc']:.1f}"
+    if pd.notna(best["ndc_lower_95"]):
+        categories += f" ({best['ndc_lower_95']:.1f} to {best['ndc_upper_95']:.1f})"
+    lines.append(categories)
+    assert study.observed is not None
+    assert study.observed.gauge is not None
+    others = [level.name for level in study.observed.source.levels]
+    others.remove(study.observed.gauge.part)
+    lines.append(f"    reproducibility is that of {', '.join(others)} together")
     return lines
 
 

@@ -69,11 +69,11 @@ def means(shrinkage: pd.DataFrame, value: str) -> Forest:
             "estimate": shrinkage["mu"],
             "lower": shrinkage["lower_95"],
             "upper": shrinkage["upper_95"],
-            "raw": shrinkage["deviation"],
+            "raw": shrinkage["least_squares"],
         }
     )
     axis = Axis(f"{short(value)}, less the mean over the level")
-    return _outstanding(points, axis, "average of its rows")
+    return _outstanding(points, axis, "least squares")
 
 
 def noise(estimates: pd.DataFrame) -> Forest:
