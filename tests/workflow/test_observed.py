@@ -119,7 +119,7 @@ def test_the_answer_is_found(done):
     assert list(frames["comparison"]["estimator"]) == ["nutpie", "constant"]
     printed = (done.results("table") / "summary.txt").read_text()
     assert "132 rows of the value" in printed
-    assert "12 rows are left out by the filter" in printed
+    assert "left out by the filter: 12 rows" in printed
     assert f"highest   {TOOLS[3]}" in printed
     assert f"noisiest  {TOOLS[2]}" in printed
     for name in ("shares", "means", "noise"):

@@ -109,14 +109,18 @@ def _read(study: Study, levels: Levels, counts: Counts) -> list[str]:
         f"levels {sizes}"
     ]
     if counts.filtered:
-        lines.append(f"  {counts.filtered:,} rows are left out by the filter")
+        lines.append(f"  left out by the filter: {_count(counts.filtered, 'row')}")
     if counts.dropped_rows:
         missing = ", ".join(f"{name} {n:,}" for name, n in counts.dropped.items())
         lines.append(
-            f"  {counts.dropped_rows:,} rows without a value or a label are left out: "
-            f"{missing}"
+            f"  left out for want of a value or a label: "
+            f"{_count(counts.dropped_rows, 'row')} ({missing})"
         )
     return lines
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}" + "s" * (number != 1)
 
 
 def _components(found: pd.DataFrame) -> list[str]:
@@ -137,7 +141,7 @@ def _components(found: pd.DataFrame) -> list[str]:
                     f"{100 * row.share_lower_95:.1f} to {100 * row.share_upper_95:.1f}"
                 )
                 share += f" ({ends})"
-            sd = f"sd {row.sd:.4g}"
+            sd = f"sd {row.sd:.4g}" if pd.notna(row.sd) else "not determined"
             if pd.notna(row.sd_lower_95):
                 sd += f" ({row.sd_lower_95:.4g} to {row.sd_upper_95:.4g})"
             lines.append(f"    {row.component:<{width}}{share:<26}{sd}")
@@ -148,7 +152,12 @@ def _contributors(name: str, frames: Mapping[str, pd.DataFrame]) -> list[str]:
     ranking, estimates = frames["ranking"], frames["estimates"]
     ranking = ranking[ranking["estimator"] == name]
     if ranking.empty:
-        return []
+        return [
+            "Which contributors shift the values, and which are noisy: an estimator with "
+            "draws says",
+            f"how probable it is, and none has converged; {name} has its means in "
+            "shrinkage.parquet.",
+        ]
     estimates = estimates[estimates["estimator"] == name]
     values = {
         key: of_parameter.set_index(["level", "contributor"])
@@ -224,7 +233,8 @@ def _comparison(found: pd.DataFrame) -> list[str]:
         if row.difference:
             line += f", {row.difference:.1f} from the best (se {row.difference_se:.1f})"
         if row.pareto_k_over_0_7:
-            line += f"; {row.pareto_k_over_0_7} rows with a Pareto k over 0.7"
+            few = _count(row.pareto_k_over_0_7, "row")
+            line += f"; of {few} the estimate is not sure (Pareto k over 0.7)"
         lines.append(line)
     return lines
 
@@ -259,7 +269,7 @@ def _tables(study: Study, tables: Mapping[str, pa.Table]) -> list[str]:
     return [
         f"Tables in results/{study.name}/:",
         *(
-            f"  {name + '.parquet':<22}{len(table):,} rows"
+            f"  {name + '.parquet':<22}{_count(len(table), 'row')}"
             for name, table in tables.items()
         ),
     ]

@@ -245,8 +245,8 @@ def test_the_summary_says_what_the_tables_say(tmp_path):
         warnings,
     )
     assert "72 rows of value; levels tool (4), lot (3)" in text
-    assert "3 rows are left out by the filter" in text
-    assert "2 rows without a value or a label are left out: value 2" in text
+    assert "left out by the filter: 3 rows" in text
+    assert "left out for want of a value or a label: 2 rows (value 2)" in text
     ranking = found["ranking"].to_pandas()
     noisiest = ranking[
         (ranking["estimator"] == "nutpie")
