@@ -153,9 +153,9 @@ def _contributors(name: str, frames: Mapping[str, pd.DataFrame]) -> list[str]:
     ranking = ranking[ranking["estimator"] == name]
     if ranking.empty:
         return [
-            "Which contributors shift the values, and which are noisy: an estimator with "
-            "draws says",
-            f"how probable it is, and none has converged; {name} has its means in "
+            "Which contributors shift the values, and which are noisy: estimators with "
+            "draws say how",
+            f"probable that is, and none has converged; the means of {name} are in "
             "shrinkage.parquet.",
         ]
     estimates = estimates[estimates["estimator"] == name]
