@@ -44,7 +44,7 @@ def data_set(sizes, rows, **options):
         mu_sd=0.9,
         log_sigma_mean=0.2,
         log_sigma_sd=0.7,
-        intercept_sd=0.5,
+        intercept_sd=0.15,
         intercept_mean=0.6,
         scales=SCALES,
     )
