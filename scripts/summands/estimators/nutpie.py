@@ -3,8 +3,8 @@
 Hoffman and Gelman (2014, JMLR 15:1593) for the sampler, `summands.model.statement` for
 the model. Two backends sample the same posterior: "compiled" (in coordinates fitted to
 the data: `summands.posterior.density`, and where scales are estimated or all rows have
-one noise `summands.posterior.pooled`), and "pymc" (the model as PyMC states it,
-compiled for each design).
+one noise `summands.posterior.pooled`, or `summands.posterior.crossed` for hundreds of
+contributors), and "pymc" (the model as PyMC states it, compiled for each design).
 """
 
 from __future__ import annotations
@@ -114,8 +114,7 @@ OBSERVED = {
     "scales": OPTIONS["scales"] | {"enum": ["estimated"], "default": "estimated"}
 }
 
-# Contributors above which, with one noise, only the largest level is integrated out: a
-# factorisation of all others at each gradient would be dearer than sampling them.
+# Contributors above which sampling means is cheaper than factorising at each gradient.
 MANY = 300
 
 Array = NDArray[np.float64]
@@ -182,7 +181,7 @@ def _model(problem: Problem, options: Mapping[str, Any]) -> tuple[bool, bool]:
 
 
 def _crossed(problem: Problem, constant: bool) -> bool:
-    """Whether there are too many contributors to integrate all means out."""
+    """Whether only the means of the largest level are integrated out."""
     return constant and problem.levels.contributors > MANY
 
 
@@ -227,9 +226,7 @@ def estimate(
     attempts = ATTEMPTS
     if estimated or constant:
         sample = partial(_sample_pooled, estimated=estimated, constant=constant)
-        attempts = POOLED_ATTEMPTS
-    if _crossed(problem, constant):
-        sample, attempts = partial(_sample_crossed, estimated=estimated), ATTEMPTS
+        attempts = ATTEMPTS if _crossed(problem, constant) else POOLED_ATTEMPTS
     if options["backend"] == "pymc":
         sample = partial(_sample_pymc, estimated=estimated, constant=constant)
     levels = problem.levels
@@ -330,11 +327,20 @@ def _sample_pooled(
     estimated: bool,
     constant: bool,
 ) -> _Sampled:
-    """Sample with the means integrated out, and draw what was integrated out."""
-    from summands.posterior import nuts, pooled, pooled_draws
+    """Sample with means integrated out, and draw what was integrated out."""
+    from summands.posterior import nuts
 
-    integrated = None if attempt.kind is None else False
-    target = pooled.fit(problem, cells, estimated, constant, integrated)
+    if _crossed(problem, constant):
+        from summands.posterior import crossed, crossed_draws
+
+        complete: Callable[..., Any] = crossed_draws.complete
+        target: Any = crossed.fit(problem, cells, estimated)
+    else:
+        from summands.posterior import pooled, pooled_draws
+
+        complete = pooled_draws.complete
+        integrated = None if attempt.kind is None else False
+        target = pooled.fit(problem, cells, estimated, constant, integrated)
     trace = nuts.sample(
         target.density.callback,
         target.packed(),
@@ -343,9 +349,7 @@ def _sample_pooled(
         **settings,
     )
     z = trace.z[:, :: attempt.thinning]
-    intercept, mu, sigma, scales = pooled_draws.complete(
-        target, z, seed, attempt.sweeps, estimated
-    )
+    intercept, mu, sigma, scales = complete(target, z, seed, attempt.sweeps, estimated)
     return _Sampled(
         intercept,
         mu,
@@ -354,39 +358,6 @@ def _sample_pooled(
         statistics=trace.statistics,
         gradients=trace.gradients,
         parametrisation=target.kind,
-    )
-
-
-def _sample_crossed(
-    cells: Cells,
-    problem: Problem,
-    settings: dict[str, Any],
-    attempt: Attempt,
-    seed: int,
-    *,
-    estimated: bool,
-) -> _Sampled:
-    """Sample with the means of the largest level integrated out."""
-    from summands.posterior import crossed, crossed_density, crossed_draws, nuts
-
-    target = crossed.fit(problem, cells, estimated)
-    trace = nuts.sample(
-        crossed_density.callback,
-        target.packed(),
-        target.dimension,
-        target.start,
-        **settings,
-    )
-    z = trace.z[:, :: attempt.thinning]
-    intercept, mu, sigma, mu_sd = crossed_draws.complete(target, z, seed)
-    return _Sampled(
-        intercept,
-        mu,
-        sigma,
-        scales=Scales(mu_sd) if estimated else None,
-        statistics=trace.statistics,
-        gradients=trace.gradients,
-        parametrisation="crossed",
     )
 
 

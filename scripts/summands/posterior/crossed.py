@@ -59,6 +59,10 @@ class Target:
     rest: NDArray[np.int64]
     apart: NDArray[np.int64]
 
+    # The module of the density, and the name of the coordinates.
+    density = crossed_density
+    kind = "crossed"
+
     @property
     def dimension(self) -> int:
         """Number of coordinates."""

@@ -28,8 +28,8 @@ Array = NDArray[np.float64]
 
 
 def complete(
-    target: Target, z: Array, seed: int, sweeps: int = 1
-) -> tuple[Array, Array, Array, Array]:
+    target: Target, z: Array, seed: int, sweeps: int, estimated: bool
+) -> tuple[Array, Array, Array, tuple[Array, None, None] | None]:
     """Draw what was integrated out.
 
     Parameters
@@ -37,14 +37,17 @@ def complete(
     target : Target
     z : ndarray, shape (chains, draws, D)
     seed : int
-    sweeps : int, optional
+    sweeps : int
         How often all levels are drawn anew.
+    estimated : bool
+        Whether scales are.
 
     Returns
     -------
     intercept : ndarray, shape (chains, draws)
     mu, sigma : ndarray, shape (chains, draws, K)
-    mu_sd : ndarray, shape (chains, draws, J)
+    scales : tuple or None
+        See `summands.posterior.pooled_draws.scales_of`.
     """
     levels = target.problem.levels
     shape, count = z.shape[:2], z.shape[0] * z.shape[1]
@@ -76,7 +79,7 @@ def complete(
         (intercept + target.origin).reshape(shape),
         mu.reshape(*shape, -1),
         sigma.reshape(*shape, -1),
-        mu_sd.reshape(*shape, -1),
+        (mu_sd.reshape(*shape, -1), None, None) if estimated else None,
     )
 
 
@@ -89,7 +92,7 @@ def prepare() -> None:
     )
     target = crossed.fit(Problem.following(levels), cells, estimated=True)
     foreign.functions(crossed_density.callback)
-    complete(target, np.zeros((1, 1, target.dimension)), 0)
+    complete(target, np.zeros((1, 1, target.dimension)), 0, 1, estimated=True)
 
 
 @numba.njit(cache=True, error_model="numpy")

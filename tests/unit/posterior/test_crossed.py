@@ -44,7 +44,7 @@ def data_set(sizes, rows, **options):
         mu_sd=0.9,
         log_sigma_mean=0.2,
         log_sigma_sd=0.7,
-        intercept_sd=0.5,
+        intercept_sd=0.15,
         intercept_mean=0.6,
         scales=SCALES,
     )
@@ -160,7 +160,10 @@ def test_draws_given_scales_have_the_exact_moments(case, sweeps):
     rng = np.random.default_rng(3)
     tau, sigma = np.linspace(0.4, 1.1, len(target.varying)), 0.8
     z = Conditional(target, tau, np.log(sigma)).draw(rng, 20_000)
-    intercept, mu, noise, mu_sd = crossed_draws.complete(target, z, 4, sweeps)
+    intercept, mu, noise, (mu_sd, *none) = crossed_draws.complete(
+        target, z, 4, sweeps, True
+    )
+    assert none == [None, None]
     assert noise[..., levels.level == 0] == pytest.approx(sigma)
     assert mu_sd[..., target.varying].reshape(-1, len(tau)) == pytest.approx(
         np.tile(tau, (20_000, 1))
