@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 
 from summands.data.design import Design
+from summands.model.distributions import HalfNormal
 from summands.model.levels import Levels
 from summands.study import tables
 
@@ -32,8 +33,13 @@ def test_designs_are_listed_as_they_are():
     assert row.pop("levels") == [1, 3]
     assert row.pop("level_names") == ["0", "1"]
     assert row.pop("truth_number") is None
+    assert row.pop("drawn_scales") is None
     assert row == {key: getattr(design, key) for key in row}
     assert row["mu_sd"] == 2.0
+    drawn = dataclasses.replace(design, mu_sd=HalfNormal(2.0))
+    (row,) = tables.designs({"d": drawn}, 7).to_pylist()
+    assert row["drawn_scales"] == '{"mu_sd": {"half_normal": 2.0}}'
+    assert (row["mu_sd"], row["log_sigma_sd"]) == (None, 1.0)
     fixed = dataclasses.replace(design, truth="fixed", truth_number=2, mu_sd=None)
     (row,) = tables.designs({"d": fixed}, 7).to_pylist()
     assert (row["truth_number"], row["mu_sd"]) == (2, None)
