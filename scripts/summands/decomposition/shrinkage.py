@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from summands.decomposition import tables
 from summands.files.columns import schema
-from summands.model import indicators
+from summands.model import indicators, residuals
 from summands.model.cells import Cells
 
 Array = NDArray[np.float64]
@@ -58,29 +60,12 @@ def least_squares(cells: Cells, identified: NDArray[np.bool_] | None = None) -> 
     ndarray, shape (K,)
         Less the mean over their level; NaN for what is not identified.
     """
-    # Takes long to import.
-    from scipy import sparse
-    from scipy.sparse.linalg import lsmr
-
-    levels = cells.levels
-    count = len(cells.n)
-    root = np.sqrt(cells.n)
-    rows = np.repeat(root, levels.count)
-    starts = np.arange(0, count * levels.count + 1, levels.count)
-    z = sparse.csr_array(
-        (rows, cells.members.ravel(), starts), shape=(count, levels.contributors)
-    )
-    # Contributors of unit length: the search takes far fewer steps.
-    length = np.sqrt(
-        indicators.sums(cells.members, cells.n.astype(float), levels.contributors)
-    )
-    length[length == 0] = 1.0
-    from_origin = cells.mean - np.average(cells.mean, weights=cells.n)
-    scaled = z @ sparse.diags_array(1.0 / length)
-    found = lsmr(
-        scaled, root * from_origin, atol=1e-13, btol=1e-13, conlim=0, maxiter=10_000
-    )
-    means = levels.centre(found[0] / length)
+    origin = np.average(cells.mean, weights=cells.n)
+    around = replace(cells, mean=cells.mean - origin, known_null_space=cells.null_space)
+    found = residuals.means(around)
+    if found is None:
+        return np.full(cells.levels.contributors, np.nan)
+    means = cells.levels.centre(found)
     return means if identified is None else np.where(identified, means, np.nan)
 
 

@@ -1,12 +1,36 @@
-"""What is left of the values when the contributors' means are taken off."""
+"""Means by least squares, and what is left of the values when they are taken off."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from summands.model.cells import Cells
 from summands.model.elimination import NormalEquations
 from summands.model.indicators import sums
+
+
+def means(cells: Cells) -> NDArray[np.float64] | None:
+    """Uncentred means of the contributors by least squares, all rows weighing the same.
+
+    Parameters
+    ----------
+    cells : Cells
+        Values near 0, or their digits are lost.
+
+    Returns
+    -------
+    ndarray, shape (K,), or None
+        Any of those that fit equally well, where the data do not determine them. None
+        where counts are so far apart that floats cannot tell.
+    """
+    n = cells.n.astype(float)
+    null = cells.null_space
+    try:
+        equations = NormalEquations(cells.members, cells.levels.sizes, n, null)
+    except np.linalg.LinAlgError:
+        return None
+    return equations.solve(sums(cells.members, n * cells.mean, len(null)))
 
 
 def sum_of_squares(cells: Cells) -> tuple[float, float]:
@@ -23,15 +47,10 @@ def sum_of_squares(cells: Cells) -> tuple[float, float]:
         0 and 0 where rows leave no residuals, or counts are so far apart that floats
         have none.
     """
-    n = cells.n.astype(float)
     null = cells.null_space
-    freedom = n.sum() - (len(null) - null.shape[1])
-    if freedom < 1.0:
+    freedom = float(cells.n.sum() - (len(null) - null.shape[1]))
+    fitted = means(cells) if freedom >= 1.0 else None
+    if fitted is None:
         return 0.0, 0.0
-    try:
-        equations = NormalEquations(cells.members, cells.levels.sizes, n, null)
-    except np.linalg.LinAlgError:
-        return 0.0, 0.0
-    means = equations.solve(sums(cells.members, n * cells.mean, len(null)))
-    residual = cells.mean - means[cells.members].sum(axis=1)
-    return float((cells.sum_of_squares + n * residual**2).sum()), float(freedom)
+    residual = cells.mean - fitted[cells.members].sum(axis=1)
+    return float((cells.sum_of_squares + cells.n * residual**2).sum()), freedom
