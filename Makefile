@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help env env-test cores study example verify report check test lint bench bench-scale \
+.PHONY: help env env-test cores study example verify report provenance-report check test lint bench bench-scale \
     lock mutants docs clean
 
 CORES ?= all
@@ -21,7 +21,7 @@ endif
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
-	    awk -F ':.*## ' '{printf "make %-11s %s\n", $$1, $$2}'
+	    awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
 	@echo "Options: STUDY=file.yaml (default config/config.yaml), CORES=2 (default all)"
 	@echo "Options of mutants: COUNT=40 (default 150), SEED=7 (default 1)"
 
@@ -46,9 +46,12 @@ example: ## take a table of silicon wafers apart, as an example
 verify: env ## check that a study's files are as they were written
 	@PYTHONPATH=scripts .venv/bin/python -m summands.study.verify "$$STUDY"
 
-report: study ## write the study's report page, results/<study>/report.html
-	@$(snakemake) --report "results/$$($(check))/report.html"
+report: study ## run a study, and say where its page is: results/<study>/report.html
 	@echo "results/$$($(check))/report.html"
+
+provenance-report: study ## write Snakemake's own report of how each file was made
+	@$(snakemake) --report "results/$$($(check))/provenance.html"
+	@echo "results/$$($(check))/provenance.html"
 
 lint: env-test ## format, lint and type checks
 	.venv/bin/ruff format --check

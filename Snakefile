@@ -27,13 +27,14 @@ include: "workflow/rules/report.smk"
 include: "workflow/rules/manifest.smk"
 
 
-report: "workflow/report/workflow.rst"
+report: "scripts/summands/report/captions/workflow.rst"
 
 
 rule all:
     input:
         rules.tabulate.output,
         rules.draw.output,
+        rules.page.output,
         MISSING,
     message:
         "the study is complete"

@@ -20,17 +20,20 @@ if TYPE_CHECKING:
 
     snakemake: Snakemake  # set by Snakemake before this file runs
 
+# Outputs of the rule, by the ends of their names.
+FORMATS = {"png": "", "svg": "_svg"}
+
 
 def main(
     checked: study.Study, inputs: Mapping[str, str], outputs: Mapping[str, str]
 ) -> None:
     """Draw those of the figures that are asked for, from the final tables."""
     tables = Tables(checked, inputs)
-    for name, path in outputs.items():
-        figure = registry.FIGURES[name]
-        panel = figure.panel(tables)
-        with storage.whole(path) as unfinished:
-            figure.draw(panel).savefig(unfinished, format="png")
+    for figure in registry.of(checked):
+        drawn = figure.draw(figure.panel(tables))
+        for kind, output in FORMATS.items():
+            with storage.whole(outputs[figure.name + output]) as unfinished:
+                drawn.savefig(unfinished, format=kind)
 
 
 if __name__ == "__main__":

@@ -1,3 +1,6 @@
+from summands.files import storage
+from summands.report.page import texts
+
 FIGURES = registry.of(STUDY)
 
 
@@ -13,10 +16,14 @@ rule draw:
         **{
             figure.name: report(
                 f"{RESULTS}/figures/{figure.name}.png",
-                caption=f"../report/{figure.caption}",
+                caption=f"../../scripts/summands/report/captions/{figure.caption}",
                 category="Recovery",
                 labels={"shows": figure.shows},
             )
+            for figure in FIGURES
+        },
+        **{
+            f"{figure.name}_svg": f"{RESULTS}/figures/{figure.name}.svg"
             for figure in FIGURES
         },
     log:
@@ -33,3 +40,25 @@ rule draw:
         "draw the figures"
     script:
         "../../scripts/draw.py"
+
+
+rule page:
+    input:
+        **dict(rules.tabulate.output.items()),
+    output:
+        page=f"{RESULTS}/report.html",
+    log:
+        f"{LOGS}/page.log",
+    conda:
+        "../../envs/summands.yaml"
+    resources:
+        mem_mb=lambda wildcards, attempt: attempt * 2 * sizing.EMPTY,
+        runtime=lambda wildcards, attempt: attempt * 30,
+    params:
+        results=results_folder,
+        code=provenance.digest("page.py"),
+        texts=[storage.digest(path) for path in texts()],
+    message:
+        "write the page"
+    script:
+        "../../scripts/page.py"

@@ -12,7 +12,7 @@ rule tabulate:
         provenance=f"{RESULTS}/provenance.json",
         summary=report(
             f"{RESULTS}/summary.txt",
-            caption="../report/summary.rst",
+            caption="../../scripts/summands/report/captions/summary.rst",
             category="Convergence",
             labels={"shows": "summary"},
         ),

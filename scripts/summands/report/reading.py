@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from summands.files import storage
-from summands.recovery import calibration
+from summands.recovery import calibration, pooling
 from summands.report.panels import Ranked
+from summands.report.totals import Totals
 from summands.study.study import Study
 
 # Estimates that are held for the scatter plots; of more, so many at random.
@@ -19,6 +24,8 @@ MOST_ESTIMATES = 500_000
 # Designs and estimators whose ranks are shown; of more, those with the smallest
 # p-values.
 MOST_RANKED = 16
+
+BY = "design", "estimator"
 
 
 @dataclass(frozen=True)
@@ -90,3 +97,39 @@ class Tables:
                 calibration.gathered_ranks(self.study.designs[design], estimates, fits),
                 int(pc.max(estimates["rank_of"]).as_py()),
             )
+
+    def provenance(self) -> dict[str, Any]:
+        """Commit, versions and machine of the run."""
+        found: dict[str, Any] = json.loads(Path(self.paths["provenance"]).read_text())
+        return found
+
+    def totals(self) -> Totals:
+        """Count what the tables hold, by design and estimator."""
+        totals = Totals()
+        metrics = list(pooling.SHOWN)
+        chosen = pc.field("metric").isin(metrics) & (pc.field("gate") == "common")
+        recovery = storage.read_table(
+            self.paths["recovery"], filters=chosen & pc.field("contributor").is_null()
+        )
+        lost = storage.read_table(
+            self.paths["estimates"],
+            columns=["design", "replicate", "estimator", "parameter", "identified"],
+            filters=~pc.field("identified")
+            & pc.field("parameter").isin(["mu", "sigma"]),
+        )
+        fits = storage.read_table(self.paths["fits"])
+        of_lost = dict(storage.cut(lost, *BY))
+        for (design, estimator), part in storage.cut(fits, *BY):
+            none = lost.slice(0, 0)
+            totals.add_fits(
+                design, estimator, of_lost.get((design, estimator), none), part
+            )
+        by_design: dict[str, list[pa.Table]] = {}
+        for (design, _), part in storage.cut(recovery, *BY):
+            by_design.setdefault(design, []).append(part)
+        for design, parts in by_design.items():
+            totals.add_metrics(self.study.designs[design], pa.concat_tables(parts))
+        verdicts = storage.read_table(self.paths["calibration"])
+        for _, part in storage.cut(verdicts, *BY):
+            totals.add_calibration(part)
+        return totals

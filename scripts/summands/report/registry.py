@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from summands.report import answer_panels, panels
+    from summands.report.page.content import Chart, Source
     from summands.report.reading import Tables
     from summands.study.study import Study
 
@@ -37,6 +38,11 @@ class Entry:
         Makes its plain data from a study's `Tables`.
     draw : callable
         Draws these data with matplotlib.
+    chart : callable
+        Makes the chart of the page of these data, this entry, and the names of the
+        study's estimators.
+    filters : tuple of (str, str, object)
+        What is chosen of the first table that it needs.
     condition : callable, optional
         Whether a study has the figure; every study does where there is none.
     """
@@ -46,12 +52,26 @@ class Entry:
     needs: tuple[str, ...]
     panel: Callable[[Tables], Any]
     draw: Callable[[Any], Figure]
+    chart: Callable[[Any, Entry, list[str]], Chart]
+    filters: tuple[tuple[str, str, Any], ...] = ()
     condition: Callable[[Study], bool] | None = None
 
     @property
     def caption(self) -> str:
-        """Name of the file of its caption, in workflow/report."""
+        """Name of the file of its caption, in report/captions."""
         return f"{self.name}.rst"
+
+    @property
+    def source(self) -> Source:
+        """Where its numbers come from."""
+        from summands.report.page.content import Source
+
+        columns = {
+            "recovery": ("design", "estimator", "metric"),
+            "estimates": ("design", "estimator", "level_name"),
+        }
+        table = self.needs[0]
+        return Source(table, self.filters, columns.get(table, ("estimator",)))
 
 
 def _truth(tables: Tables) -> panels.Scatter:
@@ -64,6 +84,12 @@ def _draw_truth(panel: panels.Scatter) -> Figure:
     from summands.report import figures
 
     return figures.truth_against_estimate(panel)
+
+
+def _chart_truth(panel: panels.Scatter, entry: Entry, estimators: list[str]) -> Chart:
+    from summands.report.page import charts
+
+    return charts.scatter(panel, entry.name, entry.shows, entry.source, estimators)
 
 
 def _ranks(tables: Tables) -> panels.Ranks:
@@ -80,6 +106,12 @@ def _draw_ranks(panel: panels.Ranks) -> Figure:
     return figures.ranks_by_design(panel)
 
 
+def _chart_ranks(panel: panels.Ranks, entry: Entry, estimators: list[str]) -> Chart:
+    from summands.report.page import charts
+
+    return charts.ranks(panel, entry.name, entry.shows, entry.source)
+
+
 def _metrics(metrics: tuple[str, ...], axis: Axis, tables: Tables) -> panels.ByDesign:
     from summands.report import panels
 
@@ -94,10 +126,24 @@ def _draw_metrics(panel: panels.ByDesign) -> Figure:
     return design_figures.metrics_by_design(panel)
 
 
+def _chart_metrics(
+    panel: panels.ByDesign, entry: Entry, estimators: list[str]
+) -> Chart:
+    from summands.report.page import charts
+
+    return charts.by_design(panel, entry.name, entry.shows, entry.source, estimators)
+
+
 def _of_metrics(name: str, shows: str, metrics: tuple[str, ...], axis: Axis) -> Entry:
     """Enter a figure of metrics by design, of which the first is the main one."""
     return Entry(
-        name, shows, ("recovery",), partial(_metrics, metrics, axis), _draw_metrics
+        name,
+        shows,
+        ("recovery",),
+        partial(_metrics, metrics, axis),
+        _draw_metrics,
+        _chart_metrics,
+        (("gate", "==", "common"), ("metric", "in", metrics)),
     )
 
 
@@ -112,7 +158,12 @@ _OVER_TOTAL = "/ total standard deviation (of variances: total variance)"
 
 _ENTRIES = (
     Entry(
-        "truth", "truth against estimate", ("estimates", "fits"), _truth, _draw_truth
+        "truth",
+        "truth against estimate",
+        ("estimates", "fits"),
+        _truth,
+        _draw_truth,
+        _chart_truth,
     ),
     _of_metrics(
         "error",
@@ -157,7 +208,8 @@ _ENTRIES = (
         ("estimates", "fits", "calibration"),
         _ranks,
         _draw_ranks,
-        _ranks_truths,
+        _chart_ranks,
+        condition=_ranks_truths,
     ),
 )
 
@@ -166,6 +218,14 @@ def _draw_forest(panel: answer_panels.Forest) -> Figure:
     from summands.report import answer_figures
 
     return answer_figures.forest(panel)
+
+
+def _chart_forest(
+    panel: answer_panels.Forest, entry: Entry, estimators: list[str]
+) -> Chart:
+    from summands.report.page import charts
+
+    return charts.forest(panel, entry.name, entry.shows, entry.source, estimators)
 
 
 def _shares(tables: Tables) -> answer_panels.Forest:
@@ -195,6 +255,7 @@ _OF_TABLES = (
         ("components",),
         _shares,
         _draw_forest,
+        _chart_forest,
     ),
     Entry(
         "means",
@@ -202,9 +263,16 @@ _OF_TABLES = (
         ("shrinkage",),
         _means,
         _draw_forest,
+        _chart_forest,
     ),
     Entry(
-        "noise", "which contributors are noisy", ("estimates",), _noise, _draw_forest
+        "noise",
+        "which contributors are noisy",
+        ("estimates",),
+        _noise,
+        _draw_forest,
+        _chart_forest,
+        (("parameter", "==", "variance_contrast"),),
     ),
 )
 

@@ -155,7 +155,7 @@ def _recovery(totals: Totals) -> list[str]:
     wide = max([13, *(2 + len(text) for text in worst)])
     for size in sorted(totals.sizes):
         lines += [
-            f"{_named(size)} rows per contributor, "
+            f"{named(size)} rows per contributor, "
             f"{_count(totals.sizes[size], 'design')}:",
             f"{'estimator':<20}{'parameter':<19}{'/ bound':>8}{'/ total':>8}"
             f"{'width':>8}{'95 % coverage':>23}{'worst':>{wide}}{'top':>7}",
@@ -199,7 +199,7 @@ def _of_class(
     return lines
 
 
-def _named(size: int) -> str:
+def named(size: int) -> str:
     """Name a class of size, as rows per contributor."""
     if size == 0:
         return f"Up to {pooling.SIZES[0]}"

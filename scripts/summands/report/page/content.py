@@ -1,0 +1,265 @@
+"""What a page says, as plain data; `report.page.document` puts it into HTML."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+Kind = Literal["answer", "good", "warning", "bad", "note"]
+
+# What a finding is, in a word: colours alone do not tell.
+MARKS = {
+    "answer": "",
+    "good": "Good.",
+    "warning": "Beware.",
+    "bad": "Not good.",
+    "note": "",
+}
+
+# Significant digits of numbers on a page: of hundreds of thousands each takes room.
+DIGITS = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A sentence of the answer.
+
+    Parameters
+    ----------
+    kind : {"answer", "good", "warning", "bad", "note"}
+    text : str
+    """
+
+    kind: Kind
+    text: str
+
+    @property
+    def mark(self) -> str:
+        """The word before it."""
+        return MARKS[self.kind]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: what it says, and what it sorts by if that is a number."""
+
+    text: str
+    value: float | None = None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table that stands in the page itself.
+
+    Parameters
+    ----------
+    id : str
+    caption : str
+    columns : sequence of str
+    rows : sequence of sequences of Cell
+    notes : sequence of str
+        Below it.
+    """
+
+    id: str
+    caption: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Select:
+    """A choice of what charts show.
+
+    Parameters
+    ----------
+    field : str
+        Column of the charts' data.
+    label : str
+    options : sequence of str
+    default : str, optional
+        The value chosen at first; where there is none, all are shown.
+    everywhere : bool
+        Whether it stands at the top of the page, for all charts with that column.
+    """
+
+    field: str
+    label: str
+    options: Sequence[str]
+    default: str = ""
+    everywhere: bool = True
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where numbers come from.
+
+    Parameters
+    ----------
+    table : str
+        Name of a final table.
+    filters : sequence of (str, str, object)
+        What was chosen of it, as pyarrow's filters.
+    columns : sequence of str
+        Columns by which a choice on the page can be told as another filter.
+    """
+
+    table: str
+    filters: Sequence[tuple[str, str, Any]] = ()
+    columns: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart, its data and where they come from.
+
+    Parameters
+    ----------
+    id : str
+    title : str
+        What it shows.
+    alt : str
+        For who does not see it: what is set against what; its values are in a table.
+    spec : mapping
+        Of Vega-Lite, whose data are those named "rows".
+    data : pandas.DataFrame
+        Its rows.
+    titles : mapping of str to str
+        Columns of its table, in order, with what they are called.
+    source : Source
+    filters : sequence of str
+        Columns that choices on the page filter by.
+    selects : sequence of Select
+        Choices that stand at this chart.
+    facet_width : int
+        Pixels that a facet wants at least.
+    margin : int
+        Pixels beside the plot of a facet that its axis takes.
+    """
+
+    id: str
+    title: str
+    alt: str
+    spec: Mapping[str, Any]
+    data: pd.DataFrame
+    titles: Mapping[str, str]
+    source: Source
+    filters: Sequence[str] = ()
+    selects: Sequence[Select] = ()
+    facet_width: int = 260
+    margin: int = 70
+
+    @property
+    def origin(self) -> str:
+        """Say where the numbers come from."""
+        chosen = ", ".join(f"{a} {b} {c}" for a, b, c in self.source.filters)
+        return f"{self.source.table}.parquet" + (f" where {chosen}" if chosen else "")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Text that is unfolded on request."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of a page.
+
+    Parameters
+    ----------
+    id : str
+    title : str
+        A question or what it shows.
+    short : str
+        The same in the list of parts.
+    text : sequence of str
+        Paragraphs; what stands between double backticks is code.
+    findings, tables, charts, blocks : sequences
+    """
+
+    id: str
+    title: str
+    short: str
+    text: Sequence[str] = ()
+    findings: Sequence[Finding] = ()
+    tables: Sequence[Grid] = ()
+    charts: Sequence[Chart] = ()
+    blocks: Sequence[Block] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page.
+
+    Parameters
+    ----------
+    study : str
+        Name of the study.
+    title : str
+        What kind of study it is.
+    asked : sequence of str
+        What was done, in a line or two.
+    sections : sequence of Section
+        The first is the answer.
+    selects : sequence of Select
+        Choices at the top.
+    results : str
+        Folder of the tables.
+    """
+
+    study: str
+    title: str
+    asked: Sequence[str]
+    sections: Sequence[Section]
+    selects: Sequence[Select] = field(default=())
+    results: str = "results"
+
+    @property
+    def charts(self) -> list[Chart]:
+        """All charts."""
+        return [chart for section in self.sections for chart in section.charts]
+
+
+def columns(data: pd.DataFrame) -> dict[str, Any]:
+    """Lay out rows by column, as short as JSON can hold them.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame
+
+    Returns
+    -------
+    dict
+        A list of numbers, or of texts their distinct values ``of`` and places ``at``.
+        What is missing or not finite is null: JSON has no other word for it.
+    """
+    found: dict[str, Any] = {}
+    for name in data.columns:
+        column = data[name]
+        if pd.api.types.is_bool_dtype(column):
+            column = column.map({True: "yes", False: "no"})
+        if pd.api.types.is_numeric_dtype(column):
+            found[name] = [_number(value) for value in column.to_numpy(dtype=float)]
+            continue
+        codes, values = pd.factorize(column)
+        found[name] = {
+            "of": [str(value) for value in values],
+            "at": [None if code < 0 else int(code) for code in codes],
+        }
+    return found
+
+
+def _number(value: float) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    if value.is_integer() and abs(value) < 1e15:
+        return int(value)
+    return float(f"{value:.{DIGITS}g}")
