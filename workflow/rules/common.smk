@@ -66,9 +66,7 @@ STUDY_FILES = workflow.configfiles if MODULE is None else []
 
 try:
     STUDY = study.load(config, tuple(map(Path, STUDY_FILES)))
-    if STUDY.observed is not None and workflow.is_main_process:
-        observed.check(STUDY.observed.source)
-except (study.StudyError, estimators.EstimatorError, TableError) as error:
+except (study.StudyError, estimators.EstimatorError) as error:
     refuse(error)
 
 if MODULE is not None and workflow.is_main_process:
@@ -89,6 +87,19 @@ else:
     SIMULATED = f"{RESULTS}/observed"
     FITTED = f"{RESULTS}/fitted/{{estimator}}"
 LOGS = f"{RESULTS}/logs"
+
+
+def check_table():
+    """Refuse a table that lacks what the study asks of it, by its first lines."""
+    try:
+        observed.check(STUDY.observed.source)
+    except TableError as error:
+        earlier = f"\n({FOLDER}/summary.txt is of an earlier run)"
+        refuse(f"{error}{earlier * Path(FOLDER, 'summary.txt').is_file()}")
+
+
+if STUDY.observed is not None and workflow.is_main_process:
+    check_table()
 
 
 def check_costs():
@@ -258,6 +269,9 @@ def claim_study():
             write_result(PLAN_FILE, plan.written(PLAN, EARLIER))
         else:
             write_result(TABLE_FILE, json.dumps(table_state()[1]))
+        if any(job.rule.name == "tabulate" for job in workflow.dag.needrun_jobs()):
+            # Of an earlier run: no answer of this one, however it ends.
+            remove_result("summary.txt")
 
 
 def print_summary():
