@@ -164,18 +164,18 @@ def _contributors(
             frames["scatter"][frames["scatter"]["estimator"] == name],
         )
     )
+    of_interest = mine["parameter"].isin(["mu", "variance_contrast"])
+    by_prior = set(mine.loc[of_interest & ~mine["identified"], "level"])
     components = frames["components"]
-    doubtful = components[
-        (components["estimator"] == name) & (components["sd_lower_95"] == 0)
-    ]
+    perhaps_0 = (components["estimator"] == name) & (components["sd_lower_95"] == 0)
+    doubtful = set(components.loc[perhaps_0, "level"])
     lines = [f"Which contributors shift the values, and which are noisy ({name}):"]
     for level, of_level in ranking.groupby("level", sort=True):
         title = of_level["level_name"].iloc[0]
-        known = [frame["identified"].loc[[level]].all() for frame in (mu, contrast)]
-        if not all(known):
+        if level in by_prior:
             title += ", as far as the prior tells it from other levels"
         lines.append(f"  {title}")
-        none_shifts = level in set(doubtful["level"])
+        none_shifts = level in doubtful
         for question, word in QUESTIONS.items():
             asked = of_level[of_level["question"] == question]
             if asked.empty:
