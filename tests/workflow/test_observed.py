@@ -206,7 +206,8 @@ def test_a_table_gone_bad_ends_a_run_with_its_fault_and_takes_the_summary_away(c
     assert 'there is no column "site"' in said
     assert note == "(results/table/summary.txt is of an earlier run)"
     assert summary.exists()
-    bad = rows()
+    # Too large to be read before the run starts.
+    bad = [row | {"note": "x" * 60_000} for row in rows()]
     bad[40]["the value"] = "n.a."
     write(copy.folder / "my data" / "rows.csv", bad)
     printed = copy.run(study(), fails=True)
@@ -216,8 +217,10 @@ def test_a_table_gone_bad_ends_a_run_with_its_fault_and_takes_the_summary_away(c
     *_, log = sorted((copy.folder / ".snakemake" / "log").iterdir())
     assert "Error in rule observe" in log.read_text()
     write(copy.folder / "my data" / "rows.csv", rows())
-    copy.run(study())
+    printed = copy.run(study())
     assert summary.exists()
+    takes = "takes, in all: 6 fits of 132 rows in 12 cells (tool (4), lot (3)), about 1"
+    assert takes in printed.partition("Building DAG")[0]
 
 
 def test_too_many_pairs_are_refused(tmp_path):

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import NoReturn
@@ -16,6 +16,9 @@ from summands.files.words import TableError
 
 # Exit status of a job whose log says why it ended; that of wrong input in sysexits.h.
 REFUSED = 65
+
+# Seconds between lines of a job on the screen.
+PATIENCE = 30.0
 
 # The run's standard error, once a job's own goes to its log.
 _console: int | None = None
@@ -120,6 +123,36 @@ def warn(message: str) -> None:
     say(message)
     if _console is not None:
         os.write(_console, f"summands: {message}\n".encode())
+
+
+def progress(name: str) -> Callable[[str], None]:
+    """Make a function that says how far a long job is.
+
+    Parameters
+    ----------
+    name : str
+        Of what is at work.
+
+    Returns
+    -------
+    callable
+        Takes lines for the log, and shows one each `PATIENCE` seconds where the run's
+        own output goes.
+    """
+    shown = time.monotonic()
+
+    def tell(message: str) -> None:
+        nonlocal shown
+        say(message)
+        # Of several lines are stacks of Python, which the log is for.
+        if _console is None or "\n" in message:
+            return
+        now = time.monotonic()
+        if now - shown >= PATIENCE:
+            shown = now
+            os.write(_console, f"{name}: {message}\n".encode())
+
+    return tell
 
 
 def say(message: str) -> None:

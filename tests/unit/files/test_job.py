@@ -37,6 +37,21 @@ def test_other_ends_have_no_reason(tmp_path, code):
     assert job.reason([tmp_path / "logs" / "a.log"]) is None
 
 
+def test_long_jobs_show_a_line_now_and_then(tmp_path):
+    code = """
+job.time.monotonic = iter([0, *range(20, 100, 10)]).__next__
+tell = job.progress("nutpie")
+for number in range(7):
+    tell(f"{number} of 6")
+tell("Traceback:\\n  all of it")
+"""
+    done = ended(tmp_path, code)
+    assert done.stderr.splitlines() == ["nutpie: 1 of 6", "nutpie: 4 of 6"]
+    log = (tmp_path / "logs" / "a.log").read_text()
+    assert log.count(" of 6\n") == 7
+    assert "all of it" in log
+
+
 def test_a_log_that_takes_nothing_more_leaves_it_to_the_screen(tmp_path):
     full = "import os\nos.dup2(os.open('/dev/full', os.O_WRONLY), 1)\n"
     done = ended(tmp_path, full + "job.refuse('the disk is full')")
