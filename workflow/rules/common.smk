@@ -276,7 +276,8 @@ def claim_study():
             write_result(PLAN_FILE, plan.written(PLAN, EARLIER))
         else:
             write_result(TABLE_FILE, json.dumps(table_state()[1]))
-        if any(job.rule.name == "tabulate" for job in workflow.dag.needrun_jobs()):
+        summary = rules.tabulate.output.summary
+        if any(summary in job.output for job in workflow.dag.needrun_jobs()):
             # Of an earlier run: no answer of this one, however it ends.
             remove_result("summary.txt")
 

@@ -40,8 +40,9 @@ class Reasons(logging.Filter):
 
     def repeat(self):
         """End the run with what jobs said."""
-        if self.told and (self.buried or len(self.told) > 1):
-            for reason in dict.fromkeys(self.told):
+        reasons = dict.fromkeys(self.told)
+        if self.buried or len(reasons) > 1:
+            for reason in reasons:
                 print(f"summands: {reason}", file=sys.stderr, flush=True)
         if self.told and not self.more:
             # Nothing is left to say but that something failed.
