@@ -225,6 +225,10 @@ def test_a_table_gone_bad_ends_a_run_with_its_fault_and_takes_the_summary_away(c
     assert summary.exists()
     # Too large to be read before the run starts.
     bad = [row | {"note": "x" * 60_000} for row in rows()]
+    write(copy.folder / "my data" / "rows.csv", bad)
+    printed = copy.run(study(), "--until", "observe")
+    told = "\nsummands: 132 rows in 12 cells (tool (4), lot (3))\n"
+    assert told in printed.partition("read the table")[2]
     bad[40]["the value"] = "n.a."
     write(copy.folder / "my data" / "rows.csv", bad)
     printed = copy.run(study(), fails=True)
