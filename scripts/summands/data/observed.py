@@ -33,7 +33,6 @@ __all__ = [
     "TableError",
     "check",
     "digest",
-    "files",
     "glance",
     "read",
 ]
@@ -92,11 +91,6 @@ class Observed:
         sizes = zip(levels.names[1:], levels.sizes[1:], strict=True)
         named = ", ".join(f"{name} ({size:,})" for name, size in sizes)
         return f"{self.rows:,} rows in {len(self.cells.n):,} cells ({named})"
-
-
-def files(source: Source) -> list[table_files.Path]:
-    """List the files of a table; see `summands.data.table_files.files`."""
-    return table_files.files(source.table)
 
 
 def check(source: Source) -> None:
@@ -164,7 +158,10 @@ def glance(source: Source) -> Observed | None:
 
 def small(source: Source) -> bool:
     """Whether a table is read in less time than a run takes to start."""
-    return sum(size for size, *_ in table_files.states(files(source))) <= SMALL
+    return (
+        sum(size for size, *_ in table_files.states(table_files.files(source.table)))
+        <= SMALL
+    )
 
 
 class _NotOfTypeError(Exception):
