@@ -10,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from summands.decomposition import sensitivity, tables
+from summands.files.words import alike
 from summands.model import indicators, information
 from summands.model.cells import Cells
 from summands.model.levels import Levels
@@ -44,7 +45,7 @@ def of_cells(cells: Cells) -> list[str]:
             told.append(
                 f"The data do not determine all means: {lost}. There the prior decides."
             )
-    return told + _seen_once(cells) + _one_row_each(cells)
+    return told + _alike(cells.levels) + _seen_once(cells) + _one_row_each(cells)
 
 
 def of_components(table: pa.Table) -> list[str]:
@@ -225,6 +226,25 @@ def _groups(
     more = len(words) - LISTED
     text = "; ".join(words[:LISTED])
     return f"{text}; and {more} more" if more > 0 else text
+
+
+def _alike(levels: Levels) -> list[str]:
+    """Say which contributors may be one, written in two ways."""
+    told = []
+    for level in tables.several(levels):
+        groups: dict[str, list[str]] = {}
+        for label in levels.labels[level]:
+            groups.setdefault(alike(label), []).append(label)
+        doubtful = [group for group in groups.values() if len(group) > 1]
+        if not doubtful:
+            continue
+        examples = [" and ".join(f'"{label}"' for label in group) for group in doubtful]
+        told.append(
+            f"Labels of {levels.names[level]} differ by case or blanks alone "
+            f"({listed(examples, np.arange(len(examples)))}): each counts as a "
+            "contributor of its own. If they are one, write them alike."
+        )
+    return told
 
 
 def _seen_once(cells: Cells) -> list[str]:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from summands.report.answer_panels import Forest
-from summands.report.plotting import GREY, STYLE, colour, markers, nothing
+from summands.report.plotting import GREY, STYLE, colour, markers, nothing, plain
 
 # Inches that a row, and what is around a facet, take.
 OF_ROW, AROUND = 0.22, 1.1
@@ -47,11 +47,11 @@ def forest(panel: Forest) -> Figure:
             if left := panel.left_out.get(title):
                 title += f" ({left:,} in the middle are not shown)"
             place.set_title(title)
-            place.set_xlabel(panel.axis.label)
             if panel.axis.limits is not None:
                 place.set_xlim(panel.axis.limits)
             else:
                 place.axvline(0.0, color="black", linewidth=0.8, zorder=0.5)
+            place.set_xlabel(panel.axis.label + plain(place.xaxis))
         handles = markers([colour(i) for i in range(len(estimators))])
         names = list(estimators)
         if panel.raw:

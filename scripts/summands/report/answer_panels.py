@@ -60,6 +60,7 @@ def shares(components: pd.DataFrame) -> Forest:
 
 def means(shrinkage: pd.DataFrame, value: str) -> Forest:
     """Take the mean of each contributor, beside that of its rows."""
+    shrinkage = shrinkage[shrinkage["mu"].notna()]
     points = pd.DataFrame(
         {
             "facet": shrinkage["level_name"].map(short),
