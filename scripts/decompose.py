@@ -82,16 +82,17 @@ def main(
         "estimates": pa.concat_tables(estimates.values()),
         "fits": pa.concat_tables(fits.values()),
     } | answers.make(checked, table, fitted, job.say)
+    main_estimator = answer.main_estimator(found)
+    found["cautions"] = answers.cautions(cells, found, main_estimator)
     for name, made in found.items():
         with storage.whole(outputs[name]) as path:
             pq.write_table(made, path, compression=storage.COMPRESSION)
-    warnings = answers.cautions(cells, found, answer.main_estimator(found))
     texts = {
         "study": yaml.safe_dump(checked.resolved, sort_keys=False),
         "provenance": json.dumps(provenance.record(packages), indent=2) + "\n",
-        "summary": answer.text(checked, levels, counts, found, warnings),
+        "summary": answer.text(checked, levels, counts, found),
     }
-    for line in warnings:
+    for line in found["cautions"]["text"].to_pylist():
         job.say(line)
     for key, text in texts.items():
         with storage.whole(outputs[key]) as path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -64,7 +64,6 @@ def text(
     levels: Levels,
     counts: Counts,
     tables: Mapping[str, pa.Table],
-    warnings: Sequence[str],
 ) -> str:
     """Write the summary of a table that was taken apart.
 
@@ -75,8 +74,6 @@ def text(
     counts : Counts
     tables : mapping of str to pyarrow.Table
         The final tables.
-    warnings : sequence of str
-        What to beware of.
 
     Returns
     -------
@@ -89,7 +86,7 @@ def text(
     name = main_estimator(tables)
     if name is not None:
         parts += [_contributors(name, frames), _gauge(name, frames, study)]
-    parts += [_comparison(frames["comparison"]), _warnings(warnings)]
+    parts += [_comparison(frames["comparison"]), _warnings(frames["cautions"]["text"])]
     parts += [_fits(frames["fits"]), _tables(study, tables)]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
@@ -239,8 +236,8 @@ def _comparison(found: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _warnings(warnings: Sequence[str]) -> list[str]:
-    if not warnings:
+def _warnings(warnings: pd.Series) -> list[str]:
+    if warnings.empty:
         return []
     return [
         "What to beware of:",

@@ -9,6 +9,7 @@ import pytest
 
 from summands.data import observed, seeds, table_data
 from summands.data.source import Level, Source
+from summands.decomposition import cautions
 from summands.estimation import fitting, tables
 from summands.model.data_set import DataSet
 from summands.model.problem import Problem
@@ -236,13 +237,13 @@ def test_the_summary_says_what_the_tables_say(tmp_path):
     checked, levels, counts, found = taken_apart(tmp_path, rows())
     name = answer.main_estimator(found)
     assert name == "nutpie"
-    warnings = ["A warning that is long enough to need a second line, " + "x " * 60]
+    long = "A warning that is long enough to need a second line, " + "x " * 60
+    told = [cautions.Caution(cautions.REMARK, long)]
     text = answer.text(
         checked,
         levels,
         replace(counts, filtered=3, dropped_rows=2, dropped={"value": 2}),
-        found,
-        warnings,
+        found | {"cautions": cautions.table(told)},
     )
     assert "72 rows of value; levels tool (4), lot (3)" in text
     assert "left out by the filter: 3 rows" in text
