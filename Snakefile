@@ -23,6 +23,7 @@ else:
     include: "workflow/rules/observed.smk"
 
 
+include: "workflow/rules/failures.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/manifest.smk"
 
@@ -52,3 +53,4 @@ onsuccess:
 onerror:
     # Of a cluster's jobs some may still be about to end.
     gather_results(alone=False)
+    REASONS.repeat()

@@ -7,7 +7,6 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -114,5 +113,4 @@ if __name__ == "__main__":
             dict(snakemake.output.items()),
         )
     except answers.RequestError as refusal:
-        job.warn(str(refusal))
-        sys.exit(1)
+        job.refuse(str(refusal))

@@ -43,7 +43,7 @@ def main(
         problem,
         entry.options,
         seeds.as_integer(seeds.of_table(seed, f"estimator/{name}")),
-        progress=job.say,
+        progress=job.progress(name),
     )
     job.say(f"{name}: {fit}")
     if getattr(estimator, "PRIORS", False):

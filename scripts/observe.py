@@ -30,6 +30,8 @@ def main(source: Source, outputs: Mapping[str, str]) -> None:
     job.say(f"{found.rows} rows in {len(found.cells.n)} cells")
     if found.filtered:
         job.say(f"{found.filtered} rows are left out by the filter")
+    for sentence in found.absent:
+        job.warn(f"where: {sentence}")
     if found.dropped_rows:
         missing = ", ".join(f"{name} {count}" for name, count in found.dropped.items())
         job.warn(

@@ -40,12 +40,11 @@ def test_a_damaged_file_is_named_and_made_anew(quick, tmp_path, stage, damage):
     # Without its record the job that reads it is the first to know.
     (workflow.results("quick") / "manifest.json").unlink()
     printed = workflow.run(QUICK, fails=True)
-    (line,) = {
-        line for line in printed.splitlines() if line.startswith("summands: results")
-    }
-    assert f"{path.relative_to(workflow.folder)} is damaged" in line
+    *_, line = printed.splitlines()
+    assert line.startswith(f"summands: {path.relative_to(workflow.folder)} is damaged")
     assert "delete it and run the study again" in line
-    assert "Traceback" not in printed
+    for word in ("Traceback", "Error in rule", "Exiting"):
+        assert word not in printed
     path.unlink()
     workflow.run(QUICK, *ONLY_TABLES)
     assert_same_values(workflow.results("quick"), quick.results("quick"))
@@ -98,8 +97,9 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
     remount(small_disk, "size=4m")
     printed = workflow.run(study, fails=True)
     assert "the results would take some" in printed
-    assert "summands: the disk is full" in printed
-    assert "make room and run the study again" in printed
+    *_, said = printed.splitlines()
+    assert said.startswith("summands: the disk is full")
+    assert "make room and run the study again" in said
     files = {path.name for path in small_disk.rglob("*") if path.is_file()}
     assert "posterior.nc" not in files
     assert not [name for name in files if name.endswith(".part")]
@@ -149,6 +149,7 @@ def test_a_worker_killed_for_memory_costs_its_job_only(workflow):
     printed, _ = process.communicate(timeout=300)
     assert process.returncode != 0
     assert "Error in rule sample" in printed
+    assert printed.endswith("At least one job did not complete successfully.\n")
     done = list((workflow.results("small") / "fitted").rglob("fits.parquet"))
     assert len(done) == 3  # of four batches
     workflow.run(study, *ONLY_TABLES)

@@ -198,6 +198,31 @@ def test_bad_input_is_one_message_and_nothing_half_written(tmp_path, observed, m
     assert not list(workflow.results("table").rglob("*.parquet"))
 
 
+def test_a_table_gone_bad_ends_a_run_with_its_fault_and_takes_the_summary_away(copy):
+    """The run's log keeps what Snakemake has to say."""
+    summary = copy.results("table") / "summary.txt"
+    (copy.folder / "my data" / "rows.csv").write_text("the value,tool\n1,a\n")
+    *_, said, note = copy.run(study(), fails=True).splitlines()
+    assert 'there is no column "site"' in said
+    assert note == "(results/table/summary.txt is of an earlier run)"
+    assert summary.exists()
+    # Too large to be read before the run starts.
+    bad = [row | {"note": "x" * 60_000} for row in rows()]
+    bad[40]["the value"] = "n.a."
+    write(copy.folder / "my data" / "rows.csv", bad)
+    printed = copy.run(study(), fails=True)
+    told = 'my data/rows.csv: column "the value", line 42: "n.a." is not a number'
+    assert printed.endswith(f"read the table\nsummands: {told}\n")
+    assert not summary.exists()
+    *_, log = sorted((copy.folder / ".snakemake" / "log").iterdir())
+    assert "Error in rule observe" in log.read_text()
+    write(copy.folder / "my data" / "rows.csv", rows())
+    printed = copy.run(study())
+    assert summary.exists()
+    takes = "takes, in all: 6 fits of 132 rows in 12 cells (tool (4), lot (3)), about 1"
+    assert takes in printed.partition("Building DAG")[0]
+
+
 def test_too_many_pairs_are_refused(tmp_path):
     table = [
         row | {"serial": str(number % 150)} for number, row in enumerate(rows(each=40))
@@ -207,5 +232,6 @@ def test_too_many_pairs_are_refused(tmp_path):
     del given["observed"]["gauge"]
     given["estimators"] = {"homoscedastic": {}}
     printed = workflow.run(given, fails=True)
-    assert "observed.differences" in printed
-    assert "Traceback" not in printed
+    *_, said = printed.splitlines()
+    assert said.startswith("summands: observed.differences")
+    assert "Error in rule" not in printed

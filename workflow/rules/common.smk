@@ -66,9 +66,7 @@ STUDY_FILES = workflow.configfiles if MODULE is None else []
 
 try:
     STUDY = study.load(config, tuple(map(Path, STUDY_FILES)))
-    if STUDY.observed is not None and workflow.is_main_process:
-        observed.check(STUDY.observed.source)
-except (study.StudyError, estimators.EstimatorError, TableError) as error:
+except (study.StudyError, estimators.EstimatorError) as error:
     refuse(error)
 
 if MODULE is not None and workflow.is_main_process:
@@ -91,14 +89,34 @@ else:
 LOGS = f"{RESULTS}/logs"
 
 
+def check_table():
+    """Refuse a table that lacks what the study asks of it, and read it if it is small."""
+    try:
+        observed.check(STUDY.observed.source)
+        return observed.glance(STUDY.observed.source)
+    except TableError as error:
+        earlier = f"\n({FOLDER}/summary.txt is of an earlier run)"
+        refuse(f"{error}{earlier * Path(FOLDER, 'summary.txt').is_file()}")
+
+
+TABLE = None
+if STUDY.observed is not None and workflow.is_main_process:
+    TABLE = check_table()
+
+
 def check_costs():
     """Tell what the study takes before it is planned; refuse what has no room here."""
-    if STUDY.observed is not None:
-        return
-    taken = costs.of(STUDY)
-    logger.info(f"Study {STUDY.name} takes, in all: {taken}.")
+    taken = None
+    if STUDY.observed is None:
+        taken = costs.of(STUDY)
+        logger.info(f"Study {STUDY.name} takes, in all: {taken}.")
+    elif TABLE is not None:
+        said = costs.of_table(STUDY, TABLE)
+        logger.info(f"Study {STUDY.name} takes, in all: {said}.")
     for line in costs.short_chains(STUDY):
         logger.warning(f"summands: {line}")
+    if taken is None:
+        return
     # With a limit on jobs in a queue they run elsewhere.
     if workflow.resource_settings.nodes is not None:
         return
@@ -258,6 +276,9 @@ def claim_study():
             write_result(PLAN_FILE, plan.written(PLAN, EARLIER))
         else:
             write_result(TABLE_FILE, json.dumps(table_state()[1]))
+        if any(job.rule.name == "tabulate" for job in workflow.dag.needrun_jobs()):
+            # Of an earlier run: no answer of this one, however it ends.
+            remove_result("summary.txt")
 
 
 def print_summary():

@@ -39,6 +39,9 @@ def said_of_table(wildcards):
         "levels": [[level.name, list(level.columns)] for level in SOURCE_TABLE.levels],
         "where": SOURCE_TABLE.where,
         "missing": SOURCE_TABLE.missing,
+        "separator": SOURCE_TABLE.separator,
+        "decimal": SOURCE_TABLE.decimal,
+        "skip_lines": SOURCE_TABLE.skip_lines,
     }
 
 

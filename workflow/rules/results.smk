@@ -46,6 +46,15 @@ def write_result(name, text):
         async_run(remote.managed_store())
 
 
+def remove_result(name):
+    """Remove a file of the results, if there is one."""
+    remote = stored(name)
+    if remote is None:
+        Path(FOLDER, name).unlink(missing_ok=True)
+    elif async_run(remote.managed_exists()):
+        async_run(remote.managed_remove())
+
+
 def earlier_plan():
     """Units that there are from earlier runs, and what their packs hold."""
     try:

@@ -16,7 +16,7 @@ NOTHING = pa.array(pyarrow.csv.ConvertOptions().null_values, pa.string())
 KINDS = (pa.null(), pa.int64(), pa.bool_(), pa.float64())
 
 
-def parse(text: pa.Array, kind: pa.DataType) -> pa.Array | None:
+def parse(text: pa.Array, kind: pa.DataType, decimal: str = ".") -> pa.Array | None:
     """Read text as a type.
 
     Parameters
@@ -24,6 +24,8 @@ def parse(text: pa.Array, kind: pa.DataType) -> pa.Array | None:
     text : pyarrow.Array of string
     kind : pyarrow.DataType
         One of `KINDS`, or string.
+    decimal : {".", ","}
+        What stands before the decimals of numbers. The other one stands in none.
 
     Returns
     -------
@@ -36,15 +38,21 @@ def parse(text: pa.Array, kind: pa.DataType) -> pa.Array | None:
     written = pc.if_else(
         pc.is_in(trimmed, NOTHING), pa.scalar(None, pa.string()), trimmed
     )
+    if decimal == ",":
+        # A point could be one of thousands: it must not pass for a decimal one.
+        pointless = pc.replace_substring(written, ".", ";")
+        written = pc.replace_substring(pointless, ",", ".")
     try:
         return written.cast(kind)
     except pa.ArrowException:
         return None
 
 
-def infer(text: pa.Array) -> pa.DataType:
+def infer(text: pa.Array, decimal: str = ".") -> pa.DataType:
     """Find the narrowest type that text can be read as."""
-    return next((kind for kind in KINDS if parse(text, kind) is not None), pa.string())
+    return next(
+        (kind for kind in KINDS if parse(text, kind, decimal) is not None), pa.string()
+    )
 
 
 def common(kinds: Iterable[pa.DataType]) -> pa.DataType:
@@ -57,7 +65,7 @@ def common(kinds: Iterable[pa.DataType]) -> pa.DataType:
     return pa.float64() if left == {pa.int64(), pa.float64()} else pa.string()
 
 
-def first_text(text: pa.Array, kind: pa.DataType) -> int:
+def first_text(text: pa.Array, kind: pa.DataType, decimal: str = ".") -> int:
     """Find the first row that is not of a type, where `parse` finds that there is one.
 
     By halves: only the parser knows what it takes.
@@ -65,19 +73,20 @@ def first_text(text: pa.Array, kind: pa.DataType) -> int:
     low, high = 0, len(text)
     while high - low > 1:
         middle = (low + high) // 2
-        if parse(text.slice(low, middle - low), kind) is None:
+        if parse(text.slice(low, middle - low), kind, decimal) is None:
             high = middle
         else:
             low = middle
     return low
 
 
-def hint(text: str) -> str:
+def hint(text: str, decimal: str = ".") -> str:
     """Suggest what is wrong with text that should be a number."""
     text = text.strip()
-    if re.fullmatch(r"[+-]?\d+,\d+", text):
-        return "; write decimals with a point, not a comma"
-    if re.fullmatch(r"[+-]?\d{1,3}([,' ]\d{3})+(\.\d+)?", text):
+    other = "," if decimal == "." else "."
+    if re.fullmatch(rf"[+-]?\d+[{other}]\d+", text):
+        return f'; if that is a decimal, say so: `decimal: "{other}"`'
+    if re.fullmatch(r"[+-]?\d{1,3}([.,' ]\d{3})+([.,]\d+)?", text):
         return "; write thousands without a separator"
     if re.match(r"[<>≤≥]", text):
         return "; a value is a number, not a bound"

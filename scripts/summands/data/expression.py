@@ -139,6 +139,32 @@ class Filter:
             self._refuse(self._tree, f"is {term}; compare it with something")
         return term.expression
 
+    @property
+    def texts(self) -> dict[str, tuple[str, ...]]:
+        """Texts that the filter asks columns to be, or not to be, by column."""
+        found: dict[str, dict[str, None]] = {}
+        for node in ast.walk(self._tree):
+            if not isinstance(node, ast.Compare):
+                continue
+            sides = [node.left, *node.comparators]
+            for one, op, two in zip(sides, node.ops, node.comparators, strict=False):
+                if not isinstance(op, ast.Eq | ast.NotEq | ast.In | ast.NotIn):
+                    continue
+                parts = [
+                    one,
+                    *(two.elts if isinstance(two, ast.List | ast.Tuple) else [two]),
+                ]
+                for name in parts:
+                    if isinstance(name, ast.Name) and not self._truth(name):
+                        texts = found.setdefault(self._name(name), {})
+                        texts.update(
+                            (part.value, None)
+                            for part in parts
+                            if isinstance(part, ast.Constant)
+                            and isinstance(part.value, str)
+                        )
+        return {name: tuple(texts) for name, texts in found.items() if texts}
+
     def _parsed(self) -> ast.expr:
         try:
             with warnings.catch_warnings():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from numpy.typing import NDArray
 
@@ -21,7 +22,7 @@ from summands.data.source import Level, Source
 from summands.data.table_columns import Columns
 from summands.data.table_files import digest
 from summands.data.table_parts import Part
-from summands.files.words import TableError
+from summands.files.words import TableError, nearest
 from summands.model import cells as numerics
 from summands.model.cells import Cells
 
@@ -33,11 +34,18 @@ __all__ = [
     "check",
     "digest",
     "files",
+    "glance",
     "read",
 ]
 
 # Seconds between words on how far the reading is.
 PATIENCE = 10.0
+
+# Bytes of files that are read in less time than a run takes to start.
+SMALL = 8_000_000
+
+# Texts of a column of the filter that are remembered, to suggest one of them.
+REMEMBERED = 1000
 
 
 @dataclass(frozen=True)
@@ -58,6 +66,8 @@ class Observed:
         Rows left out for want of a value or a label.
     dropped : dict of str to int
         How many of these miss what, by column; a row may miss several.
+    absent : tuple of str
+        What the filter asks for and no row has, a sentence each.
     values : ndarray, shape (N,), or None
         The rows' values, sorted within a cell; None if there are more rows than kept.
     cell : ndarray of int, shape (N,), or None
@@ -71,6 +81,7 @@ class Observed:
     filtered: int
     dropped_rows: int
     dropped: dict[str, int]
+    absent: tuple[str, ...]
     values: NDArray[np.float64] | None
     cell: NDArray[np.int64] | None
 
@@ -132,6 +143,18 @@ def read(source: Source, keep_rows: int, say: Callable[[str], None]) -> Observed
                 raise TableError(f"where: {refusal} ({error})") from None
 
 
+def glance(source: Source) -> Observed | None:
+    """Read a table that takes no time to read; None if it is larger than that.
+
+    Raises
+    ------
+    TableError
+        See `read`.
+    """
+    sizes = [size for size, *_ in table_files.states(files(source))]
+    return read(source, 0, lambda _: None) if sum(sizes) <= SMALL else None
+
+
 class _NotOfTypeError(Exception):
     """A column of the filter holds what its first rows did not."""
 
@@ -161,6 +184,12 @@ class _Reading:
         self.where = (
             columns.where.expression(columns.compared) if columns.where else None
         )
+        self.asked = {
+            name: texts
+            for name, texts in (columns.where.texts if columns.where else {}).items()
+            if pa.types.is_string(columns.compared[name])
+        }
+        self.met: dict[str, set[str]] = {name: set() for name in self.asked}
 
     def observed(self) -> Observed:
         paths = [part.path for part in self.columns.parts]
@@ -207,11 +236,13 @@ class _Reading:
         for name, kind in self.columns.compared.items():
             column = batch.column(name)
             if self.columns.text:
-                parsed = csv_types.parse(column, kind)
+                parsed = csv_types.parse(column, kind, self.source.decimal)
                 if parsed is None:
                     self._widen(part, start, name, column, kind)
                 column = parsed
             compared[name] = column
+            if name in self.asked:
+                self._meet(name, column)
         try:
             kept = (
                 ds.dataset(pa.table(compared))
@@ -222,15 +253,32 @@ class _Reading:
             raise TableError(f"where: cannot be worked out ({error})") from None
         return kept["kept"].fill_null(False).to_numpy()
 
+    def _meet(self, name: str, column: pa.Array) -> None:
+        """Remember the texts of a column: those asked for, and some others."""
+        found = {*pc.unique(column).drop_null().to_pylist()}
+        met = self.met[name]
+        met |= found & {*self.asked[name]}
+        met |= {*sorted(found - met)[: max(0, REMEMBERED - len(met))]}
+
+    def _absent(self) -> list[str]:
+        """Say what the filter asks for and no row has, a sentence each."""
+        return [
+            f'no row has {quoted(text)} in "{name}"; ' + nearest(text, self.met[name])
+            for name, texts in self.asked.items()
+            for text in texts
+            if text not in self.met[name]
+        ]
+
     def _widen(
         self, part: Part, start: int, name: str, column: pa.Array, kind: pa.DataType
     ) -> None:
-        row = csv_types.first_text(column, kind)
+        decimal = self.source.decimal
+        row = csv_types.first_text(column, kind, decimal)
         text = quoted(column[row].as_py())
         raise _NotOfTypeError(
             f"{part.path}: {part.place(start + row)} has {text}",
             name,
-            csv_types.common([kind, csv_types.infer(column)]),
+            csv_types.common([kind, csv_types.infer(column, decimal)]),
         )
 
     def _values(
@@ -240,13 +288,14 @@ class _Reading:
         name = self.source.value
         numbers = column
         if self.columns.text:
-            numbers = csv_types.parse(column, pa.float64())
+            decimal = self.source.decimal
+            numbers = csv_types.parse(column, pa.float64(), decimal)
             if numbers is None:
-                bad = csv_types.first_text(column, pa.float64())
+                bad = csv_types.first_text(column, pa.float64(), decimal)
                 text = column[bad].as_py()
                 raise TableError(
                     f'{part.path}: column "{name}", {part.place(rows[bad])}: '
-                    f"{quoted(text)} is not a number{csv_types.hint(text)}"
+                    f"{quoted(text)} is not a number{csv_types.hint(text, decimal)}"
                 )
         numbers = numbers.cast(pa.float64(), safe=False).fill_null(np.nan)
         # Plus zero: minus zero is no other value.
@@ -282,7 +331,12 @@ class _Reading:
         if not self.seen:
             return "has no rows"
         if self.filtered == self.seen:
-            return f"where: none of {self.seen} rows is such that {self.source.where}"
+            return "; ".join(
+                [
+                    f"where: none of {self.seen} rows is such that {self.source.where}",
+                    *self._absent(),
+                ]
+            )
         return (
             f"no row is left: {self.filtered} of {self.seen} are left out by `where`, "
             f"{self.dropped_rows} miss a value or a label"
@@ -329,6 +383,7 @@ class _Reading:
             self.filtered,
             self.dropped_rows,
             {name: self.dropped[name] for name in sorted(self.dropped)},
+            tuple(self._absent()),
             values,
             cell,
         )

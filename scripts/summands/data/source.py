@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 # What the level is called that the model adds: the one contributor of all rows.
@@ -42,6 +43,13 @@ class Source:
         Rows that count, see `summands.data.expression`.
     missing : {"refuse", "drop"}
         What becomes of rows without a value or a label.
+    separator : str, optional
+        Of the columns of CSV; by default a comma, or a tab where the file's name ends
+        with .tsv.
+    decimal : {".", ","}
+        What stands before the decimals of numbers in CSV.
+    skip_lines : int
+        Lines of CSV before the one that names the columns.
     """
 
     table: str
@@ -49,6 +57,9 @@ class Source:
     levels: tuple[Level, ...]
     where: str | None = None
     missing: str = "refuse"
+    separator: str | None = None
+    decimal: str = "."
+    skip_lines: int = 0
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -62,6 +73,13 @@ class Source:
         found = []
         if self.missing not in ("refuse", "drop"):
             found.append(f'missing: {self.missing!r} is neither "refuse" nor "drop"')
+        if self.separator is not None and not re.fullmatch(
+            r"""[^\w"'\r\n]""", self.separator
+        ):
+            found.append(
+                f"separator: {self.separator!r} is no character that stands between "
+                'columns; such are ";" and "|", and a tab is "\\t"'
+            )
         if not self.levels:
             found.append("levels: name a column at least")
         names, columns = set(), dict[frozenset[str], str]()

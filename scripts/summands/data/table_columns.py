@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from summands.data import csv_types, table_files
+from summands.data import csv_layout, csv_types, table_files
 from summands.data.expression import ExpressionError, Filter
 from summands.data.labels import codable
 from summands.data.source import Source
@@ -52,6 +52,9 @@ def find(source: Source) -> Columns:
         Says all that is wrong at once, a line each.
     """
     problems = source.problems()
+    if any(problem.startswith("separator") for problem in problems):
+        # No file can be opened with it.
+        _refuse(problems)
     where = None
     if source.where is not None:
         try:
@@ -59,7 +62,10 @@ def find(source: Source) -> Columns:
         except ExpressionError as error:
             problems.append(f"where: {error}")
     try:
-        parts = [Part(path) for path in table_files.files(source.table)]
+        parts = [
+            Part(path, source.separator, source.skip_lines)
+            for path in table_files.files(source.table)
+        ]
     except TableError as error:
         _refuse([*problems, str(error)])
     schemas = []
@@ -70,6 +76,15 @@ def find(source: Source) -> Columns:
             problems.append(str(error))
     if len(schemas) < len(parts):
         _refuse(problems)
+    if not parts[0].text and (source.separator, source.decimal, source.skip_lines) != (
+        None,
+        ".",
+        0,
+    ):
+        problems.append(
+            f"{source.table}: is Parquet, and `separator`, `decimal` and `skip_lines` "
+            "are of CSV; take them away"
+        )
     used = _used(source, where)
     problems += _absent(parts, used)
     types = {}
@@ -89,7 +104,7 @@ def find(source: Source) -> Columns:
     found = Columns(parts, types, where)
     if where is not None and all(name in types for name in where.columns):
         try:
-            found.compared = _compared(found, where)
+            found.compared = _compared(found, where, source.decimal)
         except TableError as error:
             problems.append(str(error))
         except ExpressionError as error:
@@ -119,13 +134,8 @@ def _absent(parts: Iterable[Part], used: Mapping[str, str]) -> list[str]:
     problems: dict[str, list[str]] = {}
     for part in parts:
         names = part.schema.names
-        alone = part.text and len(names) == 1
-        if alone and (mark := next((m for m in ";\t|" if m in names[0]), None)):
-            called = {"\t": "tabs", ";": '";"', "|": '"|"'}[mark]
-            text = f"{part.path}: seems to be separated by {called}"
-            problems.setdefault("separator", []).append(
-                f"{text}; save it with commas, or tabs as .tsv"
-            )
+        if part.text and (hint := csv_layout.hint(part, used)):
+            problems.setdefault("layout", []).append(f"{part.path}: {hint}")
             continue
         for name, use in used.items():
             if name not in names:
@@ -181,24 +191,28 @@ def _unusable(
     return []
 
 
-def _compared(columns: Columns, where: Filter) -> dict[str, pa.DataType]:
+def _compared(columns: Columns, where: Filter, decimal: str) -> dict[str, pa.DataType]:
     """Find what columns of the filter are compared as, and whether it fits them."""
     wanted = {name: columns.types[name] for name in where.columns}
     if not columns.text:
         where.expression(wanted)
         return wanted
-    kinds = _inferred(columns.parts, wanted, all_rows=False)
+    kinds = _inferred(columns.parts, wanted, decimal, all_rows=False)
     try:
         where.expression(kinds)
     except ExpressionError:
         # Numbers may be text further on. Nothing is refused before it is certain.
-        kinds = _inferred(columns.parts, wanted, all_rows=True)
+        kinds = _inferred(columns.parts, wanted, decimal, all_rows=True)
         where.expression(kinds)
     return kinds
 
 
 def _inferred(
-    parts: list[Part], wanted: dict[str, pa.DataType], *, all_rows: bool
+    parts: list[Part],
+    wanted: dict[str, pa.DataType],
+    decimal: str,
+    *,
+    all_rows: bool,
 ) -> dict[str, pa.DataType]:
     """Find what text can be read as, of all rows or by the first of a few parts."""
     kinds: dict[str, pa.DataType] = dict.fromkeys(wanted, pa.null())
@@ -206,7 +220,7 @@ def _inferred(
         for batch in part.batches(wanted):
             for name, kind in kinds.items():
                 if kind != pa.string():
-                    found = csv_types.infer(batch.column(name))
+                    found = csv_types.infer(batch.column(name), decimal)
                     kinds[name] = csv_types.common([kind, found])
             if not all_rows:
                 break

@@ -39,9 +39,15 @@ class Part:
     ----------
     path : Path
         Its name ends with one of `summands.data.table_files.ENDINGS`.
+    separator : str, optional
+        Of the columns of text; by default the one that its name stands for.
+    skip_lines : int
+        Lines of text before the one that names the columns.
     """
 
     path: Path
+    separator: str | None = None
+    skip_lines: int = 0
 
     @property
     def text(self) -> bool:
@@ -109,6 +115,13 @@ class Part:
                 row -= 1
         return "the last line"
 
+    def first_lines(self, count: int) -> list[str]:
+        """Read the first lines of text, those before the names of the columns too."""
+        with readable(self.path), self._whole(), self._all_bytes() as file:
+            lines = [file.readline() for _ in range(count)]
+        text = b"".join(lines).decode("utf-8-sig", "replace")
+        return text.splitlines()
+
     def _cast(self, batch: pa.RecordBatch, name: str, kind: pa.DataType) -> pa.Array:
         try:
             return batch.column(name).cast(kind)
@@ -130,7 +143,7 @@ class Part:
                     pa.PythonFile(counted, "r"),
                     pyarrow.csv.ReadOptions(block_size=BLOCK_BYTES, use_threads=False),
                     pyarrow.csv.ParseOptions(
-                        delimiter=self._delimiter, newlines_in_values=True
+                        delimiter=self.delimiter, newlines_in_values=True
                     ),
                     pyarrow.csv.ConvertOptions(
                         include_columns=names,
@@ -144,18 +157,24 @@ class Part:
                 raise TableError(f"{self.path}: {fault}")
 
     @property
-    def _delimiter(self) -> str:
-        return "\t" if ".tsv" in ending(self.path) else ","
+    def delimiter(self) -> str:
+        """What stands between the columns of text."""
+        return self.separator or ("\t" if ".tsv" in ending(self.path) else ",")
 
     def _header(self) -> list[str]:
         with readable(self.path), self._whole(), self._reader() as file:
-            records = csv.reader(file, delimiter=self._delimiter)
+            records = csv.reader(file, delimiter=self.delimiter)
             try:
                 header: list[str] = next(filter(None, records), [])
             except csv.Error as error:
                 raise TableError(f"{self.path}: is not CSV ({error})") from None
         if any(_UNREADABLE in name for name in header):
             raise TableError(f"{self.path}: {self._not_utf8()}")
+        if not header and self.skip_lines:
+            raise TableError(
+                f"{self.path}: nothing is left below the {self.skip_lines} lines of "
+                "`skip_lines`"
+            )
         if not header:
             raise TableError(f"{self.path}: is empty; its first line must name columns")
         return header
@@ -188,26 +207,28 @@ class Part:
 
     def _unclosed(self) -> str | None:
         with self._reader() as file:
-            ends = 0
-            records = csv.reader(file, delimiter=self._delimiter, strict=True)
+            ends = self.skip_lines
+            records = csv.reader(file, delimiter=self.delimiter, strict=True)
             try:
                 for _ in records:
-                    ends = records.line_num
+                    ends = self.skip_lines + records.line_num
             except csv.Error as error:
                 if "end of data" in str(error):
                     return f"line {ends + 1} opens a quote that is never closed"
         return None
 
     def _not_utf8(self) -> str:
-        with self._bytes() as file:
+        with self._all_bytes() as file:
             start = file.read(2)
         if start in (b"\xff\xfe", b"\xfe\xff"):
             return "is UTF-16; save it as UTF-8"
         seen = 0
-        with self._bytes() as file:
+        with self._all_bytes() as file:
             for number, line in enumerate(file, 1):
                 try:
-                    line.decode()
+                    line.decode(
+                        "utf-8", "strict" if number > self.skip_lines else "ignore"
+                    )
                 except UnicodeDecodeError as error:
                     return (
                         f"line {number} is not UTF-8 (byte {seen + error.start + 1} of "
@@ -218,14 +239,21 @@ class Part:
 
     def _records(self, file: TextIO) -> Iterator[tuple[int, list[str]]]:
         """Read records of text as far as it goes, with the lines they begin in."""
-        records = csv.reader(file, delimiter=self._delimiter)
-        ends = 0
+        records = csv.reader(file, delimiter=self.delimiter)
+        ends = self.skip_lines
         with contextlib.suppress(csv.Error):
             for record in records:
                 yield ends + 1, record
-                ends = records.line_num
+                ends = self.skip_lines + records.line_num
 
     def _bytes(self) -> BinaryIO:
+        """Open the file where its columns are named."""
+        file = self._all_bytes()
+        for _ in range(self.skip_lines):
+            file.readline()
+        return file
+
+    def _all_bytes(self) -> BinaryIO:
         if ending(self.path).endswith(".gz"):
             return cast(BinaryIO, gzip.open(self.path))
         return self.path.open("rb")

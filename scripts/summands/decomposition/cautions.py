@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from summands.decomposition import sensitivity, tables
 from summands.files.columns import schema
+from summands.files.words import alike
 from summands.model import indicators, information
 from summands.model.cells import Cells
 from summands.model.levels import Levels
@@ -32,6 +33,7 @@ ALIKE = "levels alike"
 NESTED = "nested"
 GROUPS = "groups never meet"
 UNDETERMINED = "means not determined"
+LABELS_ALIKE = "labels alike"
 SEEN_ONCE = "seen once"
 ONE_ROW_EACH = "no combination twice"
 AT_ZERO = "component at 0"
@@ -48,6 +50,7 @@ KINDS = (
     NESTED,
     GROUPS,
     UNDETERMINED,
+    LABELS_ALIKE,
     SEEN_ONCE,
     ONE_ROW_EACH,
     AT_ZERO,
@@ -163,7 +166,7 @@ def of_cells(cells: Cells) -> list[Caution]:
         if lost:
             text = f"The data do not determine all means: {lost}. There the prior "
             told.append(Caution(UNDETERMINED, f"{text}decides."))
-    return told + _seen_once(cells) + _one_row_each(cells)
+    return told + _alike(cells.levels) + _seen_once(cells) + _one_row_each(cells)
 
 
 def of_components(found: pa.Table) -> list[Caution]:
@@ -352,6 +355,27 @@ def _groups(
     more = len(words) - LISTED
     text = "; ".join(words[:LISTED])
     return f"{text}; and {more} more" if more > 0 else text
+
+
+def _alike(levels: Levels) -> list[Caution]:
+    """Say which contributors may be one, written in two ways."""
+    told = []
+    for level in tables.several(levels):
+        groups: dict[str, list[str]] = {}
+        for label in levels.labels[level]:
+            groups.setdefault(alike(label), []).append(label)
+        doubtful = [group for group in groups.values() if len(group) > 1]
+        if not doubtful:
+            continue
+        examples = [" and ".join(f'"{label}"' for label in group) for group in doubtful]
+        name = levels.names[level]
+        text = (
+            f"Labels of {name} differ by case or blanks alone "
+            f"({listed(examples, np.arange(len(examples)))}): each counts as a "
+            "contributor of its own. If they are one, write them alike."
+        )
+        told.append(Caution(LABELS_ALIKE, text, None, name))
+    return told
 
 
 def _seen_once(cells: Cells) -> list[Caution]:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
+from typing import NoReturn
 
 from summands.files import lock, storage
 from summands.files.words import TableError
+
+# Exit status of a job whose log says why it ended; that of wrong input in sysexits.h.
+REFUSED = 65
+
+# Seconds between lines of a job on the screen.
+PATIENCE = 30.0
 
 # The run's standard error, once a job's own goes to its log.
 _console: int | None = None
@@ -61,9 +70,52 @@ def _explain(
     elif isinstance(error, MemoryError):
         advice = "there is not enough memory: give the job more, or run fewer at once"
     if advice:
-        warn(advice)
+        refuse(advice)
     else:
         sys.__excepthook__(kind, error, trace)
+
+
+def refuse(reason: str) -> NoReturn:
+    """End the job with what a user can mend, which the run tells at its end.
+
+    Parameters
+    ----------
+    reason : str
+        What is wrong, where, and how to mend it; a line each, if it is several.
+    """
+    status = REFUSED
+    try:
+        say(f"summands: {reason}")
+    except OSError:
+        # The disk of the log is full: the run will find nothing there.
+        status = 1
+        if _console is not None:
+            os.write(_console, f"summands: {reason}\n".encode())
+    # At once: it is called where Python shows an error, and takes no other any more.
+    os._exit(status)
+
+
+def reason(logs: Iterable[str | Path]) -> str | None:
+    """Find what a job that ended by `refuse` said.
+
+    Parameters
+    ----------
+    logs : iterable of str or Path
+        Logs of the job.
+
+    Returns
+    -------
+    str or None
+        None if none of them has it.
+    """
+    for log in logs:
+        try:
+            text = Path(log).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if found := re.search(r"^[\d:]{8} summands: (.+)\Z", text, re.M | re.S):
+            return found[1].strip()
+    return None
 
 
 def warn(message: str) -> None:
@@ -71,6 +123,36 @@ def warn(message: str) -> None:
     say(message)
     if _console is not None:
         os.write(_console, f"summands: {message}\n".encode())
+
+
+def progress(name: str) -> Callable[[str], None]:
+    """Make a function that says how far a long job is.
+
+    Parameters
+    ----------
+    name : str
+        Of what is at work.
+
+    Returns
+    -------
+    callable
+        Takes lines for the log, and shows one each `PATIENCE` seconds where the run's
+        own output goes.
+    """
+    shown = time.monotonic()
+
+    def tell(message: str) -> None:
+        nonlocal shown
+        say(message)
+        # Of several lines are stacks of Python, which the log is for.
+        if _console is None or "\n" in message:
+            return
+        now = time.monotonic()
+        if now - shown >= PATIENCE:
+            shown = now
+            os.write(_console, f"{name}: {message}\n".encode())
+
+    return tell
 
 
 def say(message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -10,10 +11,21 @@ class TableError(ValueError):
     """A user's table that cannot be read; its text is meant for the user."""
 
 
+# Known words that are listed where none is near.
+LISTED = 20
+
+
+def alike(word: str) -> str:
+    """Return a word without what the eye passes over: case and blanks."""
+    return "".join(unicodedata.normalize("NFKC", word).casefold().split())
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Suggest the nearest known word, or list them all."""
+    """Suggest the nearest known word, or list them."""
     known = sorted(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close = [one for one in known if alike(one) == alike(word)]
+    close += difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     if close:
         return f'did you mean "{close[0]}"?'
-    return "known here: " + ", ".join(known)
+    more = len(known) - LISTED
+    return "known here: " + ", ".join(known[:LISTED]) + f" and {more} more" * (more > 0)

@@ -85,7 +85,7 @@ def text(
     parts = [_read(study, levels, counts), _components(frames["components"])]
     name = main_estimator(tables)
     if name is not None:
-        parts += [_contributors(name, frames), _gauge(name, frames, study)]
+        parts += [_contributors(name, frames, study), _gauge(name, frames, study)]
     parts += [_comparison(frames["comparison"]), _warnings(frames["cautions"]["text"])]
     parts += [_fits(frames["fits"]), _tables(study, tables)]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -145,53 +145,87 @@ def _components(found: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _contributors(name: str, frames: Mapping[str, pd.DataFrame]) -> list[str]:
+def _contributors(
+    name: str, frames: Mapping[str, pd.DataFrame], study: Study
+) -> list[str]:
     ranking, estimates = frames["ranking"], frames["estimates"]
     ranking = ranking[ranking["estimator"] == name]
+    mine = estimates[estimates["estimator"] == name]
     if ranking.empty:
-        return [
-            "Which contributors shift the values, and which are noisy: estimators with "
-            "draws say how",
-            f"probable that is, and none has converged; the means of {name} are in "
-            "shrinkage.parquet.",
-        ]
-    estimates = estimates[estimates["estimator"] == name]
-    values = {
-        key: of_parameter.set_index(["level", "contributor"])
-        for key, of_parameter in estimates.groupby("parameter")
-        if key in ("mu", "sigma", "variance_contrast")
-    }
+        return _without_draws(name, mine, study)
+    mu, contrast, scatter = (
+        frame.set_index(["level", "contributor"])
+        for frame in (
+            mine[mine["parameter"] == "mu"],
+            mine[mine["parameter"] == "variance_contrast"],
+            frames["scatter"][frames["scatter"]["estimator"] == name],
+        )
+    )
+    of_interest = mine["parameter"].isin(["mu", "variance_contrast"])
+    by_prior = set(mine.loc[of_interest & ~mine["identified"], "level"])
+    components = frames["components"]
+    perhaps_0 = (components["estimator"] == name) & (components["sd_lower_95"] == 0)
+    doubtful = set(components.loc[perhaps_0, "level"])
     lines = [f"Which contributors shift the values, and which are noisy ({name}):"]
-    for level, mine in ranking.groupby("level", sort=True):
-        lines.append(f"  {mine['level_name'].iloc[0]}")
+    for level, of_level in ranking.groupby("level", sort=True):
+        title = of_level["level_name"].iloc[0]
+        if level in by_prior:
+            title += ", as far as the prior tells it from other levels"
+        lines.append(f"  {title}")
+        none_shifts = level in doubtful
         for question, word in QUESTIONS.items():
-            asked = mine[mine["question"] == question]
+            asked = of_level[of_level["question"] == question]
             if asked.empty:
                 continue
             asked = asked.sort_values("probability", ascending=False, kind="stable")
             best = asked.iloc[0]
-            if best["probability"] >= CLEAR:
-                key = (level, best["contributor"])
-                lines.append(
-                    f"    {word:<9} {best['label']}, probability "
-                    f"{best['probability']:.2f}{_value(question, values, key)}"
-                )
-            else:
+            of_means = question.endswith("_mu")
+            if best["probability"] < CLEAR or (of_means and none_shifts):
                 some = ", ".join(
                     f"{row.label} {row.probability:.2f}"
                     for row in _rows(asked.head(NAMED))
                 )
-                lines.append(f"    {word:<9} not clear: {some}")
+                why = ", perhaps none is" * (of_means and none_shifts)
+                lines.append(f"    {word:<9} not clear{why}: {some}")
+                continue
+            key = (level, best["contributor"])
+            said = (
+                f"    {word:<9} {best['label']}, probability {best['probability']:.2f}"
+            )
+            if of_means:
+                lines.append(f"{said}: {_with_ends(mu.loc[key], 'estimate', '+.4g')}")
+                continue
+            lines += [
+                f"{said}: its variance less the mean of its level "
+                + _with_ends(contrast.loc[key], "estimate", "+.4g"),
+                f"{'':14}rows with it scatter with sd "
+                + _with_ends(scatter.loc[key], "sd")
+                + f", with the others {scatter.loc[key]['others_sd']:.4g}",
+            ]
     return lines
 
 
-def _value(question: str, values: Mapping[Any, pd.DataFrame], key: Any) -> str:
-    """Say by how much a contributor stands out."""
-    parameter = "mu" if question.endswith("_mu") else "variance_contrast"
-    row = values[parameter].loc[key]
-    what = "" if parameter == "mu" else "its variance less the mean of its level "
-    sign = f"{row['estimate']:+.4g}"
-    return f": {what}{sign} ({row['lower_95']:.4g} to {row['upper_95']:.4g})"
+def _without_draws(name: str, estimates: pd.DataFrame, study: Study) -> list[str]:
+    sampling = any(entry.module.SAMPLES for entry in study.estimators.values())
+    mu = estimates[(estimates["parameter"] == "mu") & (estimates["level"] > 0)]
+    open_levels = mu.loc[mu["estimate"].isna(), "level_name"].unique()
+    said = (
+        "Which contributors shift the values, and which are noisy: estimators with "
+        f"draws say how probable that is, and "
+        f"{'none has converged' if sampling else 'this study has none (nutpie is one)'}"
+    )
+    if mu["estimate"].notna().any():
+        said += f"; the means of {name} are in shrinkage.parquet"
+    if len(open_levels):
+        said += f"; the data alone do not determine those of {', '.join(open_levels)}"
+    return textwrap.wrap(said + ".", WIDTH)
+
+
+def _with_ends(row: Any, column: str, form: str = ".4g") -> str:
+    """Write a number with the ends of its 95 % interval."""
+    prefix = "" if column == "estimate" else f"{column}_"
+    ends = f"{row[prefix + 'lower_95']:.4g} to {row[prefix + 'upper_95']:.4g}"
+    return f"{row[column]:{form}} ({ends})"
 
 
 def _gauge(name: str, frames: Mapping[str, pd.DataFrame], study: Study) -> list[str]:

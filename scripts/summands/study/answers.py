@@ -22,6 +22,7 @@ from summands.decomposition import (
     gauge,
     predictive,
     ranking,
+    scatter,
     sensitivity,
     shrinkage,
 )
@@ -41,6 +42,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "fits": FITS,
     "components": components.COMPONENTS,
     "ranking": ranking.RANKING,
+    "scatter": scatter.SCATTER,
     "shrinkage": shrinkage.SHRINKAGE,
     "comparison": comparison.COMPARISON,
     "checks": predictive.CHECKS,
@@ -198,6 +200,7 @@ def _of_draws(
     levels, cells, asked = table.levels, table.cells, study.observed
     pieces["components"].append(components.of_draws(name, draws, cells))
     pieces["ranking"].append(ranking.of_draws(name, draws, levels))
+    pieces["scatter"].append(scatter.of_draws(name, draws, cells))
     pieces["checks"].append(
         predictive.of_draws(
             name,

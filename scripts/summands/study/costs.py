@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from summands.data.design import Design
+from summands.data.observed import Observed
 from summands.estimators import Entry
 from summands.posterior.convergence import MIN_ESS
 from summands.study import sizing
@@ -83,10 +84,10 @@ class Costs:
         return self.rows + self.draws + self.others
 
     def __str__(self) -> str:
-        fits = "1 fit" if self.fits == 1 else f"{self.fits:,} fits"
         return (
-            f"{fits}, about {_core_time(self.seconds)}, {_bytes(self.disk)} on disk "
-            f"and up to {_bytes(1e6 * self.largest.megabytes)} of memory a job"
+            f"{_fits(self.fits)}, about {_core_time(self.seconds)}, "
+            f"{_bytes(self.disk)} on disk and up to "
+            f"{_bytes(1e6 * self.largest.megabytes)} of memory a job"
         )
 
 
@@ -132,6 +133,32 @@ def of(study: Study) -> Costs:
         ]
     largest = max(jobs, key=lambda job: job.megabytes)
     return Costs(fits, seconds, rows, draws, others, largest)
+
+
+def of_table(study: Study, table: Observed) -> str:
+    """Say what taking a table apart takes.
+
+    Parameters
+    ----------
+    study : Study
+    table : Observed
+        As it was read.
+    """
+    levels, cells = table.cells.levels, len(table.cells.n)
+    sizes = zip(levels.names[1:], levels.sizes[1:], strict=True)
+    named = ", ".join(f"{name} ({size:,})" for name, size in sizes)
+    seconds = sum(
+        sizing.START
+        + sizing.fitting(levels.contributors, cells, each.method, each.options)
+        for each in study.estimators.values()
+    )
+    text = (
+        f"{_fits(len(study.estimators))} of {table.rows:,} rows in {cells:,} cells "
+        f"({named}), about {_core_time(seconds)}"
+    )
+    if any(each.module.SAMPLES for each in study.estimators.values()):
+        text += ", or several times that where a sampler has to try again"
+    return text
 
 
 @dataclass(frozen=True)
@@ -265,6 +292,10 @@ def machine_memory() -> float:
     limit = Path("/sys/fs/cgroup/memory.max")
     text = limit.read_text().strip() if limit.is_file() else ""
     return min(memory, float(text)) if text.isdigit() else memory
+
+
+def _fits(count: int) -> str:
+    return "1 fit" if count == 1 else f"{count:,} fits"
 
 
 def _core_time(seconds: float) -> str:

@@ -78,6 +78,9 @@ def read(given: Mapping[str, Any], folder: Path) -> Observed:
         tuple(levels),
         given.get("where"),
         given["missing"],
+        given.get("separator"),
+        given["decimal"],
+        given["skip_lines"],
     )
     gauge = given.get("gauge")
     return Observed(

@@ -85,19 +85,37 @@ def seconds(design: Design, name: str, options: Mapping[str, Any]) -> float:
     options : mapping
         Its options; ``chains``, ``tune`` and ``draws`` count where it samples.
     """
-    estimator = estimators.load(name)
-    contributors = design.levels.contributors
-    if not estimator.SAMPLES:
-        size = design.rows if estimator.READS == "rows" else cells(design)
+    of_rows = estimators.load(name).READS == "rows"
+    size = design.rows if of_rows else cells(design)
+    return fitting(design.levels.contributors, size, name, options)
+
+
+def fitting(
+    contributors: int, size: int, name: str, options: Mapping[str, Any]
+) -> float:
+    """Time that a fit takes on one core, in seconds, if it need not be tried again.
+
+    Parameters
+    ----------
+    contributors : int
+        Of all levels.
+    size : int
+        Rows or cells, whichever the estimator reads.
+    name : str
+        Of the estimator's method.
+    options : mapping
+        See `seconds`.
+    """
+    if not estimators.load(name).SAMPLES:
         return OF_FIT + OF_ENTRY * size * contributors + OF_CUBE * contributors**3
     draws = options.get("chains", 4) * (
         options.get("tune", 1000) + options.get("draws", 1000)
     )
     if options.get("scales") == "estimated" and options.get("noise") != "constant":
         gradient = POOLED_CALL + POOLED_CONTRIBUTOR * contributors
-        gradient += POOLED_CELL * cells(design)
+        gradient += POOLED_CELL * size
         return POOLED_AFTERWARDS + 1e-6 * draws * POOLED_GRADIENTS * gradient
-    gradient = OF_CALL + OF_CONTRIBUTOR * contributors + OF_CELL * cells(design)
+    gradient = OF_CALL + OF_CONTRIBUTOR * contributors + OF_CELL * size
     return 0.02 + 1e-6 * draws * GRADIENTS_PER_DRAW * gradient
 
 

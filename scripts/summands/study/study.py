@@ -197,11 +197,16 @@ def read(path: Path) -> Study:
     if path.is_dir():
         raise StudyError(f"{path} is a folder: name a study file")
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_bytes().decode("utf-8")
+        document = yaml.safe_load(text)
     except OSError as error:
         raise StudyError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise StudyError(f"{path} is not YAML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise StudyError(
+            f"{path}: byte {error.start + 1} is not UTF-8; save it as UTF-8"
+        ) from None
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path}{validation.not_yaml(error, text)}") from None
     except RecursionError:
         raise StudyError(f"{path} is nested too deeply") from None
     if not isinstance(document, Mapping):

@@ -89,6 +89,32 @@ def at(path: Iterable[str | int]) -> str:
     return text.removeprefix(".") or "the study file"
 
 
+def not_yaml(error: yaml.YAMLError, text: str) -> str:
+    """Say where and why a text is no YAML, in one line after the file's name."""
+    if isinstance(error, yaml.reader.ReaderError):
+        before = text[: error.position]
+        line, column = before.count("\n"), len(before.rpartition("\n")[2])
+        odd = text[error.position]
+        return f"{_place(line, column)}: the character {odd!r} is not allowed"
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return f": is not YAML ({' '.join(str(error).split())})"
+    mark, begun = error.problem_mark, error.context_mark
+    said = f"{_place(mark.line, mark.column)}: is not YAML: {error.problem}"
+    if error.context is not None:
+        said += f", {error.context}"
+    if begun is not None and begun.line != mark.line:
+        said += f" that begins in line {begun.line + 1}"
+    if "'\\t'" in said:
+        said += "; indent with blanks, not tabs"
+    elif "<block end>" in said:
+        said += "; keys that belong together begin in one column"
+    return said
+
+
+def _place(line: int, column: int) -> str:
+    return f", line {line + 1}, column {column + 1}"
+
+
 def repeated_keys(text: str) -> list[str]:
     """List keys that a YAML text gives twice; a YAML parser keeps only the last.
 

@@ -59,7 +59,7 @@ def checked(source: Source) -> str:
         (HEAD + ROWS + b"1,u,12 mm\n", 'column "x", line 6: "12 mm" is not a number'),
         (
             HEAD + ROWS + b'1,u,"1,5"\n',
-            '"1,5" is not a number; write decimals with a p',
+            'if that is a decimal, say so: `decimal: ","`',
         ),
         (HEAD + b'1,u,"1,500.5"\n' + ROWS, 'line 2: "1,500.5" is not a number; write'),
         (HEAD + ROWS + b"1,u,<0.1\n", '"<0.1" is not a number; a value is a number'),
@@ -119,12 +119,98 @@ def test_quotes_that_swallow_the_rest_of_a_file_are_seen(tmp_path, monkeypatch):
     assert found.cells.levels.labels[1] == ("u", 'u"', "v")
 
 
-def test_separators_that_are_none_are_seen(tmp_path):
+LAYOUTS: list[tuple[bytes, str, dict[str, Any]]] = [
+    (
+        b"a;b;x\n1;u;1,5\n2;v;2\n",
+        'seems to be separated by ";" and have decimal commas; if so, say '
+        '`separator: ";"` and `decimal: ","`',
+        {"separator": ";", "decimal": ","},
+    ),
+    (
+        b"a\tb\tx\n1\tu\t1.5\n2\tv\t2\n",
+        'seems to be separated by tabs; if so, say `separator: "\\t"`',
+        {"separator": "\t"},
+    ),
+    (
+        b'Export of "x"; 2024\n\nby B, of "A\na,b,x\n1,u,1.5\n2,v,2\n',
+        "seems to name its columns in line 4; if so, say `skip_lines: 3`",
+        {"skip_lines": 3},
+    ),
+    (
+        "Größe".encode() + b"\n,,,\na|b|x|n, m\n1|u|1,5|\n2|v|2|\n",
+        'seems to name its columns in line 3, be separated by "|" and have decimal '
+        'commas; if so, say `skip_lines: 2`, `separator: "|"` and `decimal: ","`',
+        {"skip_lines": 2, "separator": "|", "decimal": ","},
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "said", "keys"), LAYOUTS)
+def test_what_a_file_of_another_layout_needs_is_said_and_is_enough(
+    tmp_path, text, said, keys
+):
+    path, packed = tmp_path / "t.csv", tmp_path / "p.csv.gz"
+    plain = tmp_path / "plain.csv"
+    plain.write_bytes(b"a,b,x\n1,u,1.5\n2,v,2\n1,v,3\n")
+    add = text.splitlines()[-1].replace(b"2", b"1", 1).replace(b"2", b"3")
+    path.write_bytes(text + add + b"\n")
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    same = observed.read(source(plain), 9, [].append)
+    for written in (path, packed):
+        assert checked(source(written)) == f"{written}: {said}"
+        # One name of three that is not there hides nothing.
+        assert said in checked(source(written, "a", "c"))
+        found = observed.read(source(written, **keys), 9, [].append)
+        assert found.cells.levels == same.cells.levels
+        np.testing.assert_array_equal(found.cells.mean, same.cells.mean)
+    lines = text.count(b"\n") + 2
+    path.write_bytes(path.read_bytes() + add.replace(b"3", b"no") + b"\n")
+    assert f'line {lines}: "no" is not' in refused(source(path, **keys))
+
+
+def test_keys_of_csv_are_checked(tmp_path):
     path = tmp_path / "t.csv"
-    path.write_bytes((HEAD + ROWS).replace(b",", b";"))
-    assert 'seems to be separated by ";"' in checked(source(path))
-    path.write_bytes((HEAD + ROWS).replace(b",", b"\t"))
-    assert "seems to be separated by tabs" in checked(source(path))
+    path.write_bytes(HEAD + ROWS + b"1,u,1.500\n")
+    said = refused(source(path, decimal=","))
+    assert 'line 2: "1.5" is not a number; if that is a decimal, say so' in said
+    assert '`decimal: "."`' in said
+    assert "nothing is left below the 7 lines" in checked(source(path, skip_lines=7))
+    assert "skip_lines: 0" in checked(source(path, skip_lines=2))
+    for odd in ("", ";;", "x", '"', "\n"):
+        assert f"separator: {odd!r} is no character" in checked(
+            source(path, separator=odd)
+        )
+    other = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": [1, 2, 1], "x": [1.0, 2.0, 3.0]}), other)
+    assert "is Parquet" in checked(source(other, "a", decimal=","))
+
+
+def test_filters_compare_numbers_with_decimal_commas(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes(b"a;x\n1;1,5\n2;2,5\n1;3\n2;-0,5\n1;7e1\n")
+    keys = {"separator": ";", "decimal": ",", "where": "0 < x < 2.75 or x == 3"}
+    assert observed.read(source(path, "a", **keys), 9, [].append).rows == 3
+
+
+def test_texts_that_a_filter_asks_for_in_vain_are_told(tmp_path):
+    path = tmp_path / "t.csv"
+    sites = [b"Bee", b"B", b"North 1", *(b"s%d" % number for number in range(1500))]
+    rows = [b"%d,%s,%d\n" % (n % 2, site, n) for n, site in enumerate(sites * 2)]
+    path.write_bytes(b"a,site,x\n" + b"".join(rows))
+
+    def absent(where: str) -> list[str]:
+        return [*observed.read(source(path, "a", where=where), 9, str).absent]
+
+    meant = 'no row has "bee" in "site"; did you mean "Bee"?'
+    assert refused(source(path, "a", where="site == 'bee'")).endswith(f"; {meant}")
+    assert absent("a < 2 and site != 'bee'") == [meant]
+    assert absent("site in ['s1', 'bee'] or 's2' == site") == [meant]
+    (said,) = absent("site in ['s1', 'north1', 's1499']")
+    assert said.endswith('did you mean "North 1"?')
+    assert absent("site == 'B' or a == 0 or x > 3") == []
+    (said,) = absent("site in ['B', 's1499', 'zzz']")
+    assert "known here: B, Bee" in said
+    assert len(said) < 300
 
 
 def test_files_that_are_damaged_are_refused(tmp_path):

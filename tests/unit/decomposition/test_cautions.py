@@ -202,6 +202,15 @@ def test_priors_that_decide_are_told():
     assert "before the data 1.5 to 1.5" in both
 
 
+def test_labels_that_look_alike_are_told_with_examples():
+    labels = (("all",), ("B 1", "b1 ", "b2", "b\u00a02"), ("x", "X", "x1"))
+    one, other = of_cells(crossed(4, 3), None, labels)
+    assert '("B 1" and "b1 ", "b2" and "b\u00a02")' in one
+    assert '("x" and "X"): each counts' in other
+    plain = (("all",), ("a1", "a11", "a", "b-1"), ("1", "1.0", "01"))
+    assert of_cells(crossed(4, 3), None, plain) == []
+
+
 def test_large_tables_are_read_without_matrices_of_contributors():
     """3,000 x 1,000 contributors: their square would be 128 MB, their cube hours."""
     rng = np.random.default_rng(0)

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 import fit
 import simulate
+from summands.data import observed
+from summands.data.source import Level, Source
 from summands.estimators import Entry, bayesian_ridge
 from summands.study import costs, sizing
 from summands.study.study import Study, load
@@ -264,3 +266,37 @@ def test_the_draws_that_are_recommended_are_enough(chains, draws):
 )
 def test_costs_are_told_in_units_that_suit_them(changes, shown):
     assert str(of(**changes)).startswith(shown)
+
+
+def test_what_a_table_takes_is_told_and_grows_with_it(tmp_path):
+    """Of levels in the words of the table."""
+
+    def told(rows: int, contributors: int, **estimators) -> str:
+        path = tmp_path / "t.csv"
+        lines = [f"{number},a{number % contributors}\n" for number in range(rows)]
+        path.write_text("x,the tool\n" + "".join(lines))
+        given = load(
+            {
+                "study": "s",
+                "observed": {"table": str(path), "value": "x", "levels": ["the tool"]},
+                "estimators": estimators,
+            }
+        )
+        found = observed.glance(given.observed.source)
+        return costs.of_table(given, found)
+
+    assert told(60, 3, homoscedastic={}) == (
+        "1 fit of 60 rows in 3 cells (the tool (3)), about 1 core-minute"
+    )
+    long = told(90_000, 30_000, nutpie={"draws": 1000}, homoscedastic={})
+    assert long.startswith("2 fits of 90,000 rows in 30,000 cells (the tool (30,000))")
+    assert "core-hours, or several times that where a sampler has to try" in long
+
+
+def test_only_small_tables_are_read_before_a_run(tmp_path, monkeypatch):
+    path = tmp_path / "t.csv"
+    path.write_text("x,a\n" + "1,u\n2,v\n3,v\n")
+    source = Source(str(path), "x", (Level("a", ("a",)),))
+    assert observed.glance(source).rows == 3
+    monkeypatch.setattr(observed, "SMALL", path.stat().st_size - 1)
+    assert observed.glance(source) is None
