@@ -17,7 +17,7 @@ import yaml
 from summands.data import table_data
 from summands.estimation import kept_draws, tables
 from summands.files import job, provenance, storage
-from summands.report import answer
+from summands.report import answer, findings
 from summands.study import answers, study
 
 if TYPE_CHECKING:
@@ -81,7 +81,9 @@ def main(
         "estimates": pa.concat_tables(estimates.values()),
         "fits": pa.concat_tables(fits.values()),
     } | answers.make(checked, table, fitted, job.say)
-    main_estimator = answer.main_estimator(found)
+    main_estimator = findings.main_estimator(
+        {name: found[name].to_pandas() for name in ("fits", "ranking", "components")}
+    )
     found["cautions"] = answers.cautions(cells, found, main_estimator)
     for name, made in found.items():
         with storage.whole(outputs[name]) as path:

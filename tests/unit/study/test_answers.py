@@ -13,7 +13,7 @@ from summands.decomposition import cautions
 from summands.estimation import fitting, tables
 from summands.model.data_set import DataSet
 from summands.model.problem import Problem
-from summands.report import answer
+from summands.report import answer, findings
 from summands.study import answers, study
 
 TOOLS, LOTS = ["a", "b", "c", "d"], ["x", "y", "z"]
@@ -235,8 +235,8 @@ def test_another_order_of_labels_permutes_the_answer(plain, tmp_path):
 
 def test_the_summary_says_what_the_tables_say(tmp_path):
     checked, levels, counts, found = taken_apart(tmp_path, rows())
-    name = answer.main_estimator(found)
-    assert name == "nutpie"
+    frames = {name: table.to_pandas() for name, table in found.items()}
+    assert findings.main_estimator(frames) == "nutpie"
     long = "A warning that is long enough to need a second line, " + "x " * 60
     told = [cautions.Caution(cautions.REMARK, long)]
     text = answer.text(
