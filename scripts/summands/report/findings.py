@@ -204,21 +204,25 @@ def standings(estimator: str, frames: Frames) -> list[Standing]:
     }
     scatter = scatter.set_index(keys)
     found = []
-    for (level, question), mine in ranks.groupby(["level", "question"], sort=False):
+    for _, mine in ranks.groupby(["level", "question"], sort=False):
         order = mine.sort_values("probability", ascending=False, kind="stable")
-        best = order.iloc[0]
+        best: Any = order.iloc[0]
+        level, question = int(best["level"]), str(best["question"])
         key: Any = (level, best["contributor"])
         of_means = question in ranking.OF_MEANS
         parameter = "mu" if of_means else "variance_contrast"
+        first: Any = order.head(NAMED)
         found.append(
             Standing(
-                int(level),
+                level,
                 str(best["level_name"]),
                 len(mine),
-                str(question),
+                question,
                 [
-                    (str(row.label), float(row.probability))
-                    for row in order.head(NAMED).itertuples()
+                    (str(label), float(share))
+                    for label, share in zip(
+                        first["label"], first["probability"], strict=True
+                    )
                 ],
                 of_means and level in doubtful,
                 level in by_prior,
