@@ -17,13 +17,6 @@ from summands.study.study import Study
 
 WIDTH = 88
 
-QUESTIONS = {
-    "highest_mu": "highest",
-    "lowest_mu": "lowest",
-    "noisiest": "noisiest",
-    "quietest": "quietest",
-}
-
 
 def text(
     study: Study,
@@ -131,7 +124,7 @@ def _contributors(
 
 
 def _standing(one: findings.Standing) -> list[str]:
-    word = f"    {QUESTIONS[one.question]:<9}"
+    word = f"    {findings.QUESTIONS[one.question]:<9}"
     if not one.clear:
         some = ", ".join(f"{label} {share:.2f}" for label, share in one.likeliest)
         why = ", perhaps none is" * one.doubtful

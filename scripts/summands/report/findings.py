@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 from scipy import stats
 
-from summands.decomposition import cautions, intervals, ranking, sensitivity
+from summands.decomposition import intervals, ranking
 
 # Contributors of a level that are named where none is the answer.
 NAMED = 3
@@ -28,6 +28,13 @@ SELDOM = 0.001
 # A difference in elpd says something from so many of its standard errors on, and from
 # so much in all.
 ERRORS, LEAST = 4.0, 4.0
+
+QUESTIONS = {
+    "highest_mu": "highest",
+    "lowest_mu": "lowest",
+    "noisiest": "noisiest",
+    "quietest": "quietest",
+}
 
 Frames = Mapping[str, pd.DataFrame]
 
@@ -291,41 +298,3 @@ def telling(row: Any) -> bool:
     """Whether a difference in elpd, of a row of "comparison", says something."""
     apart = abs(row["difference"])
     return bool(apart >= LEAST and apart >= ERRORS * row["difference_se"])
-
-
-def component_mark(row: Any, frames: Frames) -> str:
-    """Say in a few words what to beware of in a component; "" if nothing.
-
-    Parameters
-    ----------
-    row : mapping
-        A row of the table "components".
-    frames : mapping of str to pandas.DataFrame
-        The final tables "fits" and "sensitivity".
-    """
-    found = []
-    if row["estimator"] in unconverged(frames):
-        found.append(cautions.UNCONVERGED)
-    if pd.isna(row["sd"]):
-        found.append("not determined")
-    elif pd.notna(row["level"]) and row["sd"] == 0:
-        found.append("at 0")
-    elif pd.notna(row["level"]) and row["sd_lower_95"] == 0:
-        found.append("may be 0")
-    told = frames["sensitivity"]
-    mine = told[
-        (told["estimator"] == row["estimator"])
-        & (told["component"] == row["component"])
-    ]
-    for diagnosis in mine["diagnosis"]:
-        if diagnosis == sensitivity.STRONG:
-            found.append(cautions.PRIOR_DECIDES)
-        elif diagnosis == sensitivity.CONFLICT:
-            found.append(cautions.PRIOR_MATTERS)
-    return ", ".join(found)
-
-
-def unconverged(frames: Frames) -> set[str]:
-    """Names of the estimators whose numbers are not to be trusted."""
-    fits = frames["fits"]
-    return set(fits.loc[~fits["converged"].astype(bool), "estimator"])

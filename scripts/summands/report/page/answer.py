@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from summands.report import registry
+from summands.report import labels, registry
 from summands.report.page import captions, machinery
 from summands.report.page.content import Page, Section, Select
 from summands.report.reading import Tables
@@ -23,7 +23,7 @@ def page(tables: Tables) -> Page:
     """
     study = tables.study
     assert study.observed is not None
-    names = [level.name for level in study.observed.source.levels]
+    names = labels.level_names(study)
     selects = [
         Select("estimator", "Estimator", list(study.estimators)),
         Select("level", "Level", names),
