@@ -67,7 +67,7 @@ def forest(panel: Forest, entry: Entry) -> Chart:
         "beware": "beware",
     }
     value = alt.X("estimate:Q", title=panel.axis.label, scale=charts.scale(panel.axis))
-    rows = _Rows(data, panel.estimators)
+    rows = _Rows(data, panel.estimators, "facet" if several else "")
     layers = rows.intervals(titles, value)
     if panel.axis.limits is None:
         layers = [*charts.marks(Axis("", marks=(0.0,))), *layers]
@@ -76,7 +76,7 @@ def forest(panel: Forest, entry: Entry) -> Chart:
         entry.name,
         _title(entry, panel.left_out),
         f"{panel.axis.label}, with 95 % intervals, for each {panel.rows} and estimator",
-        rows.specification(layers, "facet" if several else ""),
+        rows.specification(layers),
         data[columns],
         titles,
         entry.source,
@@ -98,17 +98,17 @@ def extremes(panel: Extremes, entry: Entry) -> Chart:
         "question": "question",
         "probability": "probability",
     }
-    base = alt.Chart().encode(
-        x=alt.X(
-            "question:N",
-            sort=list(QUESTIONS.values()),
-            title=None,
-            axis=alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False),
-        ),
-        y=_down("row"),
-    )
     layers = [
-        base.mark_rect(invalid=None).encode(
+        alt.Chart()
+        .mark_rect(invalid=None)
+        .encode(
+            x=alt.X(
+                "question:N",
+                sort=list(QUESTIONS.values()),
+                title=None,
+                axis=alt.Axis(orient="top", labelAngle=0, domain=False, ticks=False),
+            ),
+            y=_down(),
             color=alt.Color(
                 "probability:Q",
                 scale=alt.Scale(domain=[0, 1], scheme="blues"),
@@ -116,7 +116,12 @@ def extremes(panel: Extremes, entry: Entry) -> Chart:
             ),
             tooltip=charts.tooltip(titles, data),
         ),
-        base.mark_text(invalid=None).encode(
+        # Placed as the ranges of `_Rows` are.
+        alt.Chart()
+        .mark_text(invalid=None)
+        .encode(
+            x=alt.value(_middle("child_x", "question")),
+            y=alt.value(_middle("child_y", "row")),
             text=alt.Text("probability:Q", format=".2f"),
             color=alt.condition(
                 "datum.probability > 0.5", alt.value("white"), alt.value("black")
@@ -176,7 +181,7 @@ def checks(panel: Checked, entry: Entry) -> Chart:
         _title(entry, panel.left_out),
         "Where what was observed of each contributor's rows lies among tables drawn "
         "from the fit, by level and estimator; 95 % of them lie from -1 to 1",
-        rows.specification(layers, "level"),
+        rows.specification(layers),
         data[[*titles, "estimator", "doubt", "place", "facet_place"]],
         titles,
         entry.source,
@@ -215,9 +220,7 @@ def priors(panel: Priors, entry: Entry) -> Chart:
     value = alt.X("estimate:Q", title=axis.label, scale=charts.scale(axis))
     rows = _Rows(data, panel.estimators)
     layers = [
-        rows.base.mark_rule(strokeWidth=8, opacity=0.25, invalid=None).encode(
-            x="prior_lower:Q", x2="prior_upper:Q"
-        ),
+        rows.ranges("prior_lower", "prior_upper", strokeWidth=8, strokeOpacity=0.25),
         *rows.intervals(titles, value),
     ]
     return Chart(
@@ -225,7 +228,7 @@ def priors(panel: Priors, entry: Entry) -> Chart:
         entry.shows,
         "Standard deviation of each component with 95 % intervals: broad bars before "
         "the data, thin ones after them",
-        rows.specification(layers, ""),
+        rows.specification(layers),
         data[[*titles, "estimator", "doubt", "place"]],
         titles,
         entry.source,
@@ -244,10 +247,15 @@ class _Rows:
         alone) and ``doubt``.
     estimators : sequence of str
         Those of the study, which have their colours by their place.
+    facet : str
+        Column that tells facets apart; empty for none.
     """
 
-    def __init__(self, data: pd.DataFrame, estimators: Sequence[str]) -> None:
+    def __init__(
+        self, data: pd.DataFrame, estimators: Sequence[str], facet: str = ""
+    ) -> None:
         self.data = data
+        self.facet = facet
         whose = set(data["who"])
         colours = {
             name: COLOURS[place % len(COLOURS)]
@@ -257,8 +265,6 @@ class _Rows:
         self.whose = {**colours, **dict.fromkeys(whose - {*colours}, GREY)}
         names = list(self.whose)
         self.base = alt.Chart().encode(
-            y=_down("row"),
-            yOffset=alt.YOffset("who:N", scale=alt.Scale(domain=names)),
             color=alt.Color(
                 "who:N",
                 title=None,
@@ -266,14 +272,26 @@ class _Rows:
             ),
         )
 
-    def intervals(self, titles: Mapping[str, str], value: alt.X) -> list[Any]:
-        there = alt.condition("isValid(datum.lower)", alt.value(1.0), alt.value(0.0))
-        return [
-            self.base.mark_rule(invalid=None).encode(
-                x="lower:Q", x2="upper:Q", opacity=there
+    def ranges(self, lower: str, upper: str, **mark: Any) -> Any:
+        # Of layers in facets one alone may have scales that say how large they are:
+        # Vega-Lite cannot see that those of several are the same, and warns of it. So
+        # these are put where the points are, by the names that it gives to scales.
+        y = "child_y" if self.facet else "y"
+        place = (
+            f"scale('{y}', datum.row) + scale('yOffset', datum.who) "
+            "+ bandwidth('yOffset') / 2"
+        )
+        return self.base.mark_rule(invalid=None, **mark).encode(
+            x=f"{lower}:Q",
+            x2=f"{upper}:Q",
+            y=alt.value(alt.ExprRef(place)),
+            opacity=alt.condition(
+                f"isValid(datum.{lower})", alt.value(1.0), alt.value(0.0)
             ),
-            self.points(titles, value),
-        ]
+        )
+
+    def intervals(self, titles: Mapping[str, str], value: alt.X) -> list[Any]:
+        return [self.ranges("lower", "upper"), self.points(titles, value)]
 
     def points(
         self, titles: Mapping[str, str], value: alt.X, doubtful: str = "beware"
@@ -289,14 +307,18 @@ class _Rows:
             legend=legend,
         )
         return self.base.mark_point(filled=True, size=45, invalid=None).encode(
-            x=value, shape=shape, tooltip=charts.tooltip(titles, self.data)
+            x=value,
+            y=_down(),
+            yOffset=alt.YOffset("who:N", scale=alt.Scale(domain=list(self.whose))),
+            shape=shape,
+            tooltip=charts.tooltip(titles, self.data),
         )
 
-    def specification(self, layers: Sequence[Any], facet: str) -> dict[str, Any]:
+    def specification(self, layers: Sequence[Any]) -> dict[str, Any]:
         size = max(OF_ROW, -(-LEAST // max(len(self.whose), 1)))
         step = {"step": size, "for": "offset"}
-        if facet:
-            return charts.specification(_faceted(layers, facet, step))
+        if self.facet:
+            return charts.specification(_faceted(layers, self.facet, step))
         return charts.specification(
             alt.layer(*layers, data=charts.ROWS).properties(height=step)
         )
@@ -333,13 +355,18 @@ def _doubt(there: pd.Series) -> pd.Series:
     return there.map({True: "beware", False: "sure"})
 
 
-def _down(field: str) -> alt.Y:
+def _down() -> alt.Y:
+    """Put rows under each other, in their order."""
     return alt.Y(
-        f"{field}:N",
+        "row:N",
         sort=alt.EncodingSortField("place", op="min"),
         title=None,
         axis=alt.Axis(labelLimit=LIMIT),
     )
+
+
+def _middle(scale: str, field: str) -> alt.ExprRef:
+    return alt.ExprRef(f"scale('{scale}', datum.{field}) + bandwidth('{scale}') / 2")
 
 
 def _faceted(layers: Sequence[Any], field: str, step: Mapping[str, Any]) -> Any:
