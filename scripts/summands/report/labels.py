@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 import pandas as pd
@@ -10,8 +11,11 @@ from summands.decomposition import components
 from summands.report.findings import Frames
 from summands.study.study import Study
 
-# Letters of a label.
-LETTERS = 24
+# Letters of a label, and of one in a sentence.
+LETTERS, IN_TEXT = 24, 40
+
+# Classes of letters that turn text around them round.
+TURNING = {"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI"}
 
 
 def level_names(study: Study) -> list[str]:
@@ -43,6 +47,31 @@ def distinct(texts: Sequence[str], letters: int = LETTERS) -> list[str]:
         taken.add(name)
         found.append(name)
     return found
+
+
+def named(text: str) -> str:
+    """Cut a name to what a sentence has room for, and keep its direction to itself.
+
+    Parameters
+    ----------
+    text : str
+        What a user calls something.
+
+    Returns
+    -------
+    str
+        A name that runs from right to left stands between Unicode's isolates, so that
+        it does not turn the numbers beside it round.
+    """
+    return isolated(short(text, IN_TEXT))
+
+
+def isolated(text: str) -> str:
+    """Put text with parts that run from right to left between Unicode's isolates."""
+    turning = any(unicodedata.bidirectional(letter) in TURNING for letter in text)
+    return (
+        f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}" * turning or text
+    )
 
 
 def by_level(study: Study) -> dict[int, str]:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from summands.report import labels, registry
-from summands.report.page import captions, machinery
+from summands.report import findings, labels, registry
+from summands.report.findings import Frames
+from summands.report.labels import named
+from summands.report.page import answer_grids, answer_words, captions, machinery
+from summands.report.page.answer_words import listed
 from summands.report.page.content import Page, Section, Select
 from summands.report.reading import Tables
+from summands.study import answers
+from summands.study.study import Study
 
 
 def page(tables: Tables) -> Page:
@@ -23,17 +28,21 @@ def page(tables: Tables) -> Page:
     """
     study = tables.study
     assert study.observed is not None
-    names = labels.level_names(study)
+    frames = {
+        name: tables.whole(name)
+        for name in answers.tables_of(study.observed)
+        if name != "differences"
+    }
     selects = [
         Select("estimator", "Estimator", list(study.estimators)),
-        Select("level", "Level", names),
+        Select("level", "Level", labels.level_names(study)),
     ]
     return Page(
         study.name,
         "An observed table, taken apart",
-        [f"{study.observed.source.value} as a sum of {', '.join(names)}."],
+        [_asked(frames, study)],
         [
-            Section("answer", "What the table says", "answer"),
+            _answer(frames, study),
             *_figures(tables),
             machinery.section(tables),
         ],
@@ -48,7 +57,38 @@ def _figures(tables: Tables) -> Iterator[Section]:
         yield Section(
             entry.name,
             entry.shows[0].upper() + entry.shows[1:],
-            entry.shows,
+            entry.name,
             captions.paragraphs(entry.name),
             charts=[entry.chart(entry.panel(tables), entry, estimators)],
         )
+
+
+def _asked(frames: Frames, study: Study) -> str:
+    """Say what was measured, and what it is taken to be a sum of."""
+    assert study.observed is not None
+    estimates = frames["estimates"]
+    sizes = estimates.groupby("level")["contributor"].nunique()
+    told = [
+        f"{name} ({sizes[level]:,})" if level in sizes else name
+        for level, name in labels.by_level(study).items()
+    ]
+    found = frames["shrinkage"]
+    first = found[found["estimator"] == found["estimator"].iloc[:1].squeeze()]
+    rows = first[first["level"] == first["level"].min()]["rows"].sum()
+    count = f"{rows:,} values of" if rows else "Values of"
+    return (
+        f"{count} {named(study.observed.source.value)}. Each is taken as a sum of what "
+        f"its {listed(told)} {'add' if len(told) > 1 else 'adds'}: each contributor "
+        "has a mean, and a noise of its own."
+    )
+
+
+def _answer(frames: Frames, study: Study) -> Section:
+    main = findings.main_estimator(frames)
+    return Section(
+        "answer",
+        "What the table says",
+        "answer",
+        findings=answer_words.sentences(main, frames, study),
+        tables=list(answer_grids.grids(main, frames, study)),
+    )
