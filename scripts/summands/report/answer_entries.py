@@ -134,7 +134,7 @@ OF_TABLES = (
         "whether the model explains the table",
         ("check_panels", "checks"),
         "checks",
-        ("checks", "estimates"),
+        ("checks", "estimates", "fits"),
         condition=partial(_samples, least=1),
     ),
     _of_table(

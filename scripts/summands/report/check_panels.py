@@ -21,8 +21,8 @@ class Extremes:
     Parameters
     ----------
     cells : pandas.DataFrame
-        Columns ``level``, ``row``, ``estimator``, ``question``, ``probability``; rows
-        of a level from top to bottom.
+        Columns ``level``, ``row``, ``estimator``, ``question``, ``probability``,
+        ``beware``; rows of a level from top to bottom.
     main : str or None
         The estimator that is shown first.
     left_out : mapping of str to int
@@ -43,7 +43,8 @@ class Checked:
     points : pandas.DataFrame
         Columns ``level``, ``row``, ``estimator``, ``statistic``, ``position`` (-1 and 1
         are the ends of the 95 % of drawn tables), ``observed``, ``lower`` and ``upper``
-        (as text, with the digits that matter), ``probability``, ``outside``.
+        (as text, with the digits that matter), ``probability``, ``outside``,
+        ``beware``.
     statistic : str
         The one that is shown first: that of the point farthest out.
     estimators : sequence of str
@@ -85,6 +86,7 @@ def extremes(frames: Frames, study: Study) -> Extremes:
             "estimator": found["estimator"],
             "question": found["question"].map(findings.QUESTIONS),
             "probability": found["probability"],
+            "beware": doubts.of_fits(found, frames),
         }
     )
     cells, left_out = _largest(cells, "probability")
@@ -118,6 +120,7 @@ def checks(frames: Frames, study: Study) -> Checked:
             **told,
             "probability": found["probability"],
             "outside": findings.outside(found),
+            "beware": doubts.of_fits(found, frames),
         }
     )
     points = points[points["position"].notna()]

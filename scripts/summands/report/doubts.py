@@ -11,7 +11,7 @@ from summands.decomposition import cautions, sensitivity
 from summands.report import labels
 from summands.report.findings import Frames
 
-BY_PRIOR = "the prior has a say"
+BY_PRIOR = "not told by the data alone"
 PERHAPS_NONE = "its level may not shift the values"
 
 

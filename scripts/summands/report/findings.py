@@ -67,6 +67,8 @@ class Standing:
         One of `ranking.QUESTIONS`.
     likeliest : sequence of (str, float)
         Labels of the first `NAMED`, each with the probability that it is the one.
+    contributors : sequence of int
+        Their numbers.
     doubtful : bool
         Whether perhaps none differs at all: the level may not shift the values.
     by_prior : bool
@@ -84,6 +86,7 @@ class Standing:
     size: int
     question: str
     likeliest: Sequence[tuple[str, float]]
+    contributors: Sequence[int]
     doubtful: bool
     by_prior: bool
     value: Number
@@ -231,6 +234,7 @@ def standings(estimator: str, frames: Frames) -> list[Standing]:
                         first["label"], first["probability"], strict=True
                     )
                 ],
+                [int(number) for number in first["contributor"]],
                 of_means and level in doubtful,
                 level in by_prior,
                 number(values[parameter].loc[key]),

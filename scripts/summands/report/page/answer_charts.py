@@ -97,7 +97,11 @@ def extremes(panel: Extremes, entry: Entry) -> Chart:
         "asked": "estimator",
         "question": "question",
         "probability": "probability",
+        "beware": "beware",
     }
+    # What is not to be trusted is not read as if it were.
+    doubt = data["beware"].ne("").map({True: " ?", False: ""})
+    data["shown"] = data["probability"].map("{:.2f}".format) + doubt
     layers = [
         alt.Chart()
         .mark_rect(invalid=None)
@@ -122,7 +126,7 @@ def extremes(panel: Extremes, entry: Entry) -> Chart:
         .encode(
             x=alt.value(_middle("child_x", "question")),
             y=alt.value(_middle("child_y", "row")),
-            text=alt.Text("probability:Q", format=".2f"),
+            text="shown:N",
             color=alt.condition(
                 "datum.probability > 0.5", alt.value("white"), alt.value("black")
             ),
@@ -134,7 +138,7 @@ def extremes(panel: Extremes, entry: Entry) -> Chart:
         "Probability of each contributor to be the highest, the lowest, the noisiest "
         "and the quietest of its level",
         charts.specification(_faceted(layers, "level", {"step": LEAST})),
-        data[[*titles, "place", "facet_place"]],
+        data[[*titles, "shown", "place", "facet_place"]],
         titles,
         entry.source,
         ("asked", "level"),
@@ -169,6 +173,7 @@ def checks(panel: Checked, entry: Entry) -> Chart:
         "position": "position",
         "probability": "share of drawn tables at least as large",
         "outside": "outside",
+        "beware": "beware",
     }
     rows = _Rows(data, panel.estimators)
     value = alt.X("position:Q", title="position among drawn tables: -1 to 1 holds 95 %")

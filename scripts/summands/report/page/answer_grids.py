@@ -206,8 +206,8 @@ def _fits(frames: Frames) -> Grid:
         rows.append(
             (
                 Cell(name),
-                Cell("failed" if row["error"] else "yes" if row["converged"] else "no"),
-                Cell(row["error"] or row["criterion"] or ""),
+                Cell(_state(row)),
+                Cell(str(_first(row["error"], row["criterion"]))),
                 _cell(row["seconds"]),
                 Cell("-")
                 if checked is None
@@ -244,6 +244,16 @@ def _fits(frames: Frames) -> Grid:
         ),
         rows,
     )
+
+
+def _state(row: Any) -> str:
+    if pd.notna(row["error"]):
+        return "failed"
+    return "yes" if row["converged"] else "no"
+
+
+def _first(*texts: Any) -> Any:
+    return next((text for text in texts if pd.notna(text)), "")
 
 
 def _cells(number: Number) -> tuple[Cell, Cell, Cell]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -14,6 +14,9 @@ from summands.report.findings import Frames, Number, Standing
 from summands.report.labels import isolated, named
 from summands.report.page.content import Finding, Kind
 from summands.study.study import Study
+
+# Of contributors, by the numbers of their level and of themselves.
+Names = Mapping[tuple[int, int], str]
 
 # AIAG asks for so many distinct categories.
 CATEGORIES = 5.0
@@ -78,6 +81,7 @@ def _standings(main: str, frames: Frames, study: Study) -> Iterator[Finding]:
     standings = findings.standings(main, frames)
     assert study.observed is not None
     names = labels.by_level(study)
+    told = labels.of_contributors(frames, labels.IN_TEXT)
     for level, some in groupby(standings, lambda one: one.level):
         mine = list(some)
         for questions, what in (
@@ -91,53 +95,57 @@ def _standings(main: str, frames: Frames, study: Study) -> Iterator[Finding]:
             if asked[0].by_prior:
                 lead += ", as far as the prior tells it from other levels"
             kind: Kind = "answer" if any(one.clear for one in asked) else "note"
-            yield Finding(kind, f"{lead}? {_extremes(asked)}.")
+            yield Finding(kind, f"{lead}? {_extremes(asked, told)}.")
     if not standings:
         yield from _without_draws(main, frames, study)
 
 
-def _extremes(asked: Sequence[Standing]) -> str:
+def _extremes(asked: Sequence[Standing], names: Names) -> str:
     clear = [one for one in asked if one.clear]
     if clear and asked[0].size == 2:
-        return _of_two(clear[0])
+        return _of_two(clear[0], names)
     if clear:
-        told = "; ".join(_clear(one) if one.clear else _unclear(one) for one in asked)
-        return told[0].upper() + told[1:]
+        told = [
+            _clear(one, names) if one.clear else _unclear(one, names) for one in asked
+        ]
+        return f"T{'; '.join(told)[1:]}"
     # Of two the one is the highest where the other is the lowest.
-    some = "; ".join(
-        _unclear(one) for one in asked[: max(1, min(asked[0].size - 1, 2))]
-    )
+    first = asked[:1] if asked[0].size == 2 else asked
+    some = "; ".join(_unclear(one, names) for one in first)
     if asked[0].doubtful:
         return f"Perhaps none: the data cannot tell whether they differ ({some})"
     return f"None stands out ({some})"
 
 
-def _clear(one: Standing) -> str:
+def _called(one: Standing, names: Names) -> list[str]:
+    """Name the likeliest contributors, no two alike."""
+    return [isolated(names[one.level, number]) for number in one.contributors]
+
+
+def _clear(one: Standing, names: Names) -> str:
     word = findings.QUESTIONS[one.question]
-    said = f"{word} is {named(one.label)} (probability {one.probability:.2f}), "
+    said = f"the {word} is {_called(one, names)[0]} (probability {one.probability:.2f})"
+    above = _above(one.value, "the mean of the level")
     if one.scatter is None or one.others is None:
-        return said + _above(one.value, "the mean of the level")
+        return f"{said}, {above}"
+    width = one.scatter.upper - one.scatter.lower
     scatter = numbers.with_ends(
         one.scatter.estimate, one.scatter.lower, one.scatter.upper
     )
-    width = one.scatter.upper - one.scatter.lower
-    others = numbers.rounded(one.others.estimate, width)
-    ratio = one.scatter.estimate / one.others.estimate
     return (
-        f"{said}rows with it scatter with a standard deviation of {scatter}, rows with "
-        f"the others of {others} ({ratio:.2g} times); its variance is "
-        + _above(one.value, "the mean of the level")
+        f"{said}: rows with it scatter with a standard deviation of {scatter}, rows "
+        f"with the others of {numbers.rounded(one.others.estimate, width)} "
+        f"({one.scatter.estimate / one.others.estimate:.2g} times); its variance is "
+        f"{above}"
     )
 
 
-def _of_two(one: Standing) -> str:
-    """Say how two contributors differ: half the difference is told of each."""
-    low, high = sorted(abs(end) for end in (one.value.lower, one.value.upper))
-    crossing = one.value.lower * one.value.upper < 0
-    apart = numbers.with_ends(
-        2 * abs(one.value.estimate), -2 * low if crossing else 2 * low, 2 * high
-    )
-    said = f"{named(one.label)} (probability {one.probability:.2f})"
+def _of_two(one: Standing, names: Names) -> str:
+    """Say how two contributors differ: of each, half the difference is told."""
+    sign = 1.0 if one.value.estimate >= 0 else -1.0
+    low, high = sorted((2 * sign * one.value.lower, 2 * sign * one.value.upper))
+    apart = numbers.with_ends(2 * abs(one.value.estimate), low, high)
+    said = f"{_called(one, names)[0]} (probability {one.probability:.2f})"
     if one.scatter is None or one.others is None:
         word = "higher" if one.question == "highest_mu" else "lower"
         return f"{said} is {word} than the other by {apart}"
@@ -145,19 +153,22 @@ def _of_two(one: Standing) -> str:
     word = "noisier" if one.question == "noisiest" else "quieter"
     return (
         f"{said} is {word} than the other: rows with it scatter with a standard "
-        f"deviation of {numbers.rounded(one.scatter.estimate, width)}, the others of "
-        f"{numbers.rounded(one.others.estimate, width)}; their variances differ by "
-        f"{apart}"
+        f"deviation of {numbers.rounded(one.scatter.estimate, width)}, rows with the "
+        f"other of {numbers.rounded(one.others.estimate, width)}; their variances "
+        f"differ by {apart}"
     )
 
 
-def _unclear(one: Standing) -> str:
-    some = ", ".join(
-        f"{share:.2f} for {named(label)}" for label, share in one.likeliest
-    )
-    more = one.size - len(one.likeliest)
-    rest = f" and {more:,} more" if more > 0 else ""
-    return f"{findings.QUESTIONS[one.question]} is with probability {some}{rest}"
+def _unclear(one: Standing, names: Names) -> str:
+    some = [
+        f"{name} with {'probability ' * (place == 0)}{share:.2f}"
+        for place, (name, (_, share)) in enumerate(
+            zip(_called(one, names), one.likeliest, strict=True)
+        )
+    ]
+    if more := one.size - len(some):
+        some.append("or the other" if more == 1 else f"or one of {more:,} others")
+    return f"the {findings.QUESTIONS[one.question]} is {', '.join(some)}"
 
 
 def _above(value: Number, what: str) -> str:
@@ -189,8 +200,8 @@ def _gauge(main: str, frames: Frames, study: Study) -> Iterator[Finding]:
     for source in gauge.SOURCES[:-1]:
         row: Any = mine.loc[source]
         number = findings.number(row, "study_variation")
-        share = numbers.with_ends(number.estimate, number.lower, number.upper)
-        told.append(f"{source} {numbers.rounded(row['sd'])}, {share} % of the total")
+        share = numbers.with_ends(number.estimate, number.lower, number.upper, " %")
+        told.append(f"{source} {numbers.rounded(row['sd'])}, of the total {share}")
     number = findings.number(mine.loc["gauge"], "ndc")
     categories = numbers.with_ends(number.estimate, number.lower, number.upper)
     assert study.observed is not None
@@ -203,16 +214,18 @@ def _gauge(main: str, frames: Frames, study: Study) -> Iterator[Finding]:
         f"The gauge, as standard deviations: {'; '.join(told)}. Reproducibility is "
         f"what {listed(others)} {'add' if len(others) > 1 else 'adds'}.",
     )
-    kind: Kind = (
-        "good"
-        if number.estimate >= CATEGORIES and not number.lower < CATEGORIES
-        else "warning"
-        if number.estimate >= CATEGORIES
-        else "bad"
-    )
+    if number.lower >= CATEGORIES or (
+        not number.bounded and number.estimate >= CATEGORIES
+    ):
+        kind: Kind = "good"
+    elif number.upper >= CATEGORIES:
+        kind = "warning"
+        categories += ", which may be enough or not"
+    else:
+        kind = "bad"
     yield Finding(
         kind,
-        f"It tells {categories} categories of {named(part)} apart; AIAG asks for "
+        f"Categories of {named(part)} that it tells apart: {categories}. AIAG asks for "
         f"{CATEGORIES:.0f}.",
     )
 
@@ -256,14 +269,17 @@ def _variants(frames: Frames) -> Iterator[Finding]:
         apart = (
             f"{abs(row['difference']):.1f} (standard error {row['difference_se']:.1f})"
         )
-        verdict = (
-            f"{best} predicts rows that it has not seen better than "
-            f"{row['estimator']}, by a log density of {apart}"
-            if findings.telling(row)
-            else f"{best} and {row['estimator']} predict rows that they have not seen "
-            f"about as well: their log densities differ by {apart}"
-        )
-        yield Finding("note", f"{verdict}.")
+        other = row["estimator"]
+        if findings.telling(row):
+            said = f"{best} predicts rows that it has not seen better than {other}"
+        elif abs(row["difference"]) < findings.LEAST:
+            said = f"{best} and {other} predict rows that they have not seen alike"
+        else:
+            said = (
+                f"Whether {best} predicts rows that it has not seen better than "
+                f"{other} is not clear"
+            )
+        yield Finding("note", f"{said}: log densities differ by {apart}.")
     unsure = found[found["pareto_k_over_0_7"] > 0]
     if not unsure.empty:
         told = [
