@@ -143,6 +143,8 @@ def checks(panel: Checked) -> Figure:
             sharex=True,
             height_ratios=[max(height, 2) for height in heights],
         )
+        for place, statistic in zip(grid[0], predictive.STATISTICS, strict=True):
+            place.set_title(statistic)
         for line, level in zip(grid, levels, strict=True):
             mine = points[points["level"] == level]
             names = list(pd.unique(mine["row"]))
@@ -162,7 +164,6 @@ def checks(panel: Checked) -> Figure:
                             markerfacecolor=fill,
                             markersize=4,
                         )
-                place.set_title(statistic if line is grid[0] else "")
             line[0].set_ylabel(level)
             if left := panel.left_out.get(level):
                 line[0].set_ylabel(f"{level} ({left:,} not shown)")

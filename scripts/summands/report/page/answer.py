@@ -14,6 +14,8 @@ from summands.report.reading import Tables
 from summands.study import answers
 from summands.study.study import Study
 
+NOTHING = "No estimator of this study says anything of it."
+
 
 def page(tables: Tables) -> Page:
     """Make the page of a table that was taken apart.
@@ -54,12 +56,14 @@ def page(tables: Tables) -> Page:
 def _figures(tables: Tables) -> Iterator[Section]:
     estimators = list(tables.study.estimators)
     for entry in registry.of(tables.study):
+        chart = entry.chart(entry.panel(tables), entry, estimators)
+        empty = chart.data.empty
         yield Section(
             entry.name,
             entry.shows[0].upper() + entry.shows[1:],
             entry.name,
-            captions.paragraphs(entry.name),
-            charts=[entry.chart(entry.panel(tables), entry, estimators)],
+            [NOTHING] if empty else captions.paragraphs(entry.name),
+            charts=[] if empty else [chart],
         )
 
 
@@ -76,10 +80,10 @@ def _asked(frames: Frames, study: Study) -> str:
     first = found[found["estimator"] == found["estimator"].iloc[:1].squeeze()]
     rows = first[first["level"] == first["level"].min()]["rows"].sum()
     count = f"{rows:,} values of" if rows else "Values of"
+    verb = "add" if len(told) > 1 else "adds"
     return (
         f"{count} {named(study.observed.source.value)}. Each is taken as a sum of what "
-        f"its {listed(told)} {'add' if len(told) > 1 else 'adds'}: each contributor "
-        "has a mean, and a noise of its own."
+        f"its {listed(told)} {verb}; in brackets, how many of each there are."
     )
 
 

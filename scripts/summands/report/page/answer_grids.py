@@ -49,11 +49,8 @@ def _components(frames: Frames, study: Study) -> Grid:
             (
                 Cell(named(name)),
                 Cell(row["estimator"]),
-                *(
-                    Cell(numbers.percent(value), _known(100 * value))
-                    for value in (share.estimate, share.lower, share.upper)
-                ),
-                *_cells(sd),
+                Cell(_share(share), _known(share.estimate)),
+                _with_ends(sd),
                 Cell(doubts.of_component(row, frames)),
             )
         )
@@ -64,18 +61,14 @@ def _components(frames: Frames, study: Study) -> Grid:
             "component",
             "estimator",
             "% of the variance",
-            "from",
-            "to",
             "standard deviation",
-            "from",
-            "to",
             "beware",
         ),
         rows,
         (
             "The standard deviation is that of the population that the contributors of "
             "a level come from, not of the few that are here, in the unit of the "
-            "values. from, to: 95 % interval.",
+            "values. In brackets: 95 % intervals.",
         ),
     )
 
@@ -128,8 +121,8 @@ def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
                     Cell(named(row["row"])),
                     Cell(f"{row['rows']:,}", float(row["rows"])),
                     _cell(row["least_squares"], row["upper_95"] - row["lower_95"]),
-                    *_cells(findings.number(row, "mu")),
-                    *((_cell(row["sd"]), *_cells(contrasted)) if noisy else ()),
+                    _with_ends(findings.number(row, "mu")),
+                    *((_cell(row["sd"]), _with_ends(contrasted)) if noisy else ()),
                     *(
                         Cell(f"{row[question]:.2f}", _known(row[question]))
                         for question in questions
@@ -146,9 +139,7 @@ def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
             "rows",
             "rows alone",
             "mean",
-            "from",
-            "to",
-            *(("sd of rows with it", "variance", "from", "to") if noisy else ()),
+            *(("sd of rows with it", "variance") if noisy else ()),
             *(f"{findings.QUESTIONS[question]}?" for question in questions),
             "beware",
         ),
@@ -172,7 +163,7 @@ def _gauges(frames: Frames) -> Grid:
     for row in frames["gauge"].to_dict("records"):
         cells: list[Cell] = []
         for name in ("sd", "contribution", "study_variation", "tolerance_share", "ndc"):
-            cells += _cells(findings.number(row, name))
+            cells.append(_with_ends(findings.number(row, name)))
         rows.append((Cell(row["source"]), Cell(row["estimator"]), *cells))
     return Grid(
         "gauge-study",
@@ -180,17 +171,11 @@ def _gauges(frames: Frames) -> Grid:
         (
             "source",
             "estimator",
-            *(
-                column
-                for name in (
-                    "standard deviation",
-                    "% of the variance",
-                    "% of the sd",
-                    "% of the tolerance",
-                    "categories",
-                )
-                for column in (name, "from", "to")
-            ),
+            "standard deviation",
+            "% of the variance",
+            "% of the sd",
+            "% of the tolerance",
+            "categories",
         ),
         rows,
     )
@@ -256,12 +241,17 @@ def _first(*texts: Any) -> Any:
     return next((text for text in texts if pd.notna(text)), "")
 
 
-def _cells(number: Number) -> tuple[Cell, Cell, Cell]:
-    width = number.upper - number.lower
-    return (
-        _cell(number.estimate, width),
-        _cell(number.lower, width),
-        _cell(number.upper, width),
+def _share(share: Number) -> str:
+    said = numbers.percent(share.estimate)
+    if not share.bounded:
+        return said
+    return f"{said} ({numbers.percent(share.lower)} to {numbers.percent(share.upper)})"
+
+
+def _with_ends(number: Number) -> Cell:
+    return Cell(
+        numbers.with_ends(number.estimate, number.lower, number.upper),
+        _known(number.estimate),
     )
 
 

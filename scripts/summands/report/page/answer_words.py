@@ -234,7 +234,7 @@ def _trust(main: str, frames: Frames, study: Study) -> Iterator[Finding]:
     """Say whose answer it is, and why it may be believed."""
     bad = doubts.unconverged(frames)
     count = len(study.estimators)
-    every = "it" if count == 1 else f"all {count} estimators"
+    every = {1: "it", 2: "both estimators"}.get(count, f"all {count} estimators")
     yield Finding(
         "note" if bad else "good",
         f"All this is by {main}"
