@@ -232,7 +232,8 @@ def gauge_study(frames: Frames, study: Study) -> Forest:
             "tolerance": found["tolerance_share"],
         }
     )
-    points = points[found["source"] != gauge.SOURCES[-1]]
+    others = found["source"] != gauge.SOURCES[-1]
+    points = points[others & points["estimate"].notna()]
     return Forest(
         points,
         Axis("% of the total standard deviation", limits=(-2.0, 102.0)),
@@ -295,7 +296,8 @@ def _named(
 def _outstanding(forest: Forest) -> Forest:
     """Order the rows of each facet, and keep the first and the last."""
     kept, left_out = [], {}
-    for facet, mine in forest.points.groupby("facet", sort=False):
+    known = forest.points[forest.points["estimate"].notna()]
+    for facet, mine in known.groupby("facet", sort=False):
         middle = mine.groupby("row", sort=False)["estimate"].mean()
         order = middle.sort_values(ascending=False, kind="stable").index
         if len(order) > SHOWN:
@@ -305,5 +307,5 @@ def _outstanding(forest: Forest) -> Forest:
         chosen = mine[mine["row"].isin(order)]
         by_place = chosen["row"].map(place).sort_values(kind="stable").index
         kept.append(chosen.loc[by_place])
-    points = pd.concat(kept) if kept else forest.points
+    points = pd.concat(kept) if kept else known
     return replace(forest, points=points[[*POINTS, *forest.more]], left_out=left_out)
