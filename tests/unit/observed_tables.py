@@ -22,7 +22,13 @@ from .decomposition.stand_ins import cells_of, draws_of, table_of
 LONG = "a label that is much longer than what a figure has room for, of "
 
 # Labels that users have: markup, templates, right to left, and some that become alike.
-TOOLS = ("<script>alert(1)</script>", "${x}", f"{LONG}A", f"{LONG}B" + "b" * 250, "עברית")
+TOOLS = (
+    "<script>alert(1)</script>",
+    "${x}",
+    f"{LONG}A",
+    f"{LONG}B" + "b" * 250,
+    "עברית",
+)
 LOTS = ("L1", "L1 ", "l1")
 
 
@@ -44,7 +50,9 @@ class Made:
         record = '{"commit": "c", "modified": false, "python": "3", "platform": "p"'
         (folder / "provenance.json").write_text(record + ', "packages": {}}')
         paths = {name: str(folder / f"{name}.parquet") for name in self.tables}
-        return Tables(self.study, paths | {"provenance": str(folder / "provenance.json")})
+        return Tables(
+            self.study, paths | {"provenance": str(folder / "provenance.json")}
+        )
 
 
 def made(
@@ -58,6 +66,7 @@ def made(
     noisy=4.0,
     origin=0.0,
     unit=1.0,
+    differences=True,
     seed=0,
 ):
     """Take a table apart in which the first tool is high, and the second noisy.
@@ -76,6 +85,8 @@ def made(
         Mean of the first tool, and noise of the second, where the others have 0 and 1.
     origin, unit : float
         Of the values.
+    differences : bool
+        Whether pairs are asked for.
     """
     rng = np.random.default_rng(seed)
     levels = Levels(
@@ -111,12 +122,14 @@ def made(
         others = (
             ()
             if constant
-            else (rng.normal(0, 0.2, (*shape, 3)), rng.lognormal(-0.7, 0.3, (*shape, 3)))
+            else (
+                rng.normal(0, 0.2, (*shape, 3)),
+                rng.lognormal(-0.7, 0.3, (*shape, 3)),
+            )
         )
-        found = draws_of(
+        return draws_of(
             levels, rng.normal(0, 0.1, shape), some, drawn, Scales(scale, *others)
         )
-        return found
 
     def one_noise(*arguments):
         return full(*arguments, constant=True)
@@ -139,7 +152,7 @@ def made(
                 "table": "table.csv",
                 "value": "thickness of <b>",
                 "levels": ["tool $x$", "lot"],
-                "differences": ["tool $x$"],
+                "differences": ["tool $x$"] if differences else [],
                 "gauge": {"part": "tool $x$", "operator": "lot"},
             },
             "estimators": {
