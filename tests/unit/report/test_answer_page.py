@@ -1,4 +1,4 @@
-"""The page of an observed table says what its tables say, whatever things are called."""
+"""The page of an observed table says what its tables say, whatever names they have."""
 
 import html
 import re
@@ -82,8 +82,7 @@ def test_two_contributors_are_told_in_one_sentence(tmp_path):
 def test_another_estimator_answers_where_the_first_did_not_converge(tmp_path):
     page = page_of(made(converged=False), tmp_path)
     assert starting(page, "All this is by constant")[0] == "note"
-    kind, text = starting(page, "full did not converge (max_rhat 1.2 >= 1.01)")
-    assert kind == "bad"
+    assert starting(page, "full did not converge (max_rhat 1.2 >= 1.01)")[0] == "bad"
     assert not any("is noisy?" in text for _, text in sentences(page))
     grids = {grid.id: grid for grid in page.sections[0].tables}
     marked = [

@@ -15,6 +15,9 @@ from summands.report.labels import named
 from summands.report.page.content import Cell, Grid
 from summands.study.study import Study
 
+# Columns of the table "gauge" that are shown.
+GAUGE = ("sd", "contribution", "study_variation", "tolerance_share", "ndc")
+
 
 def grids(main: str | None, frames: Frames, study: Study) -> Iterator[Grid]:
     """Tabulate components, contributors, the gauge and the fits.
@@ -161,9 +164,7 @@ def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
 def _gauges(frames: Frames) -> Grid:
     rows = []
     for row in frames["gauge"].to_dict("records"):
-        cells: list[Cell] = []
-        for name in ("sd", "contribution", "study_variation", "tolerance_share", "ndc"):
-            cells.append(_with_ends(findings.number(row, name)))
+        cells = [_with_ends(findings.number(row, name)) for name in GAUGE]
         rows.append((Cell(row["source"]), Cell(row["estimator"]), *cells))
     return Grid(
         "gauge-study",
