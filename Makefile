@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help env env-test cores study example verify report provenance-report check test lint bench bench-scale \
+.PHONY: help env env-test cores study example csv verify report provenance-report check test lint bench bench-scale \
     lock mutants docs clean
 
 CORES ?= all
@@ -42,6 +42,9 @@ study: cores env ## run a study, or go on with one that was stopped
 
 example: ## take a table of silicon wafers apart, as an example
 	@$(MAKE) --no-print-directory study STUDY=config/studies/silicon_wafers.yaml
+
+csv: env ## write a study's tables as CSV, results/<study>/csv/
+	@PYTHONPATH=scripts .venv/bin/python -m summands.study.csv_tables "$$STUDY"
 
 verify: env ## check that a study's files are as they were written
 	@PYTHONPATH=scripts .venv/bin/python -m summands.study.verify "$$STUDY"

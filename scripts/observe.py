@@ -27,7 +27,8 @@ def main(source: Source, outputs: Mapping[str, str]) -> None:
     """Write the cells of a table, its levels, and its rows if they are few."""
     found = observed.read(source, KEEP_ROWS, job.say)
     table_data.write(found, outputs)
-    job.say(f"{found.rows} rows in {len(found.cells.n)} cells")
+    # What a small table holds is said before the run starts.
+    (job.say if observed.small(source) else job.warn)(found.size)
     if found.filtered:
         job.say(f"{found.filtered} rows are left out by the filter")
     for sentence in found.absent:

@@ -38,10 +38,11 @@ def rows(seed: int = 1, each: int = 12) -> list[dict]:
     ]
 
 
-def write(path: Path, table: list[dict]) -> Path:
+def write(path: Path, table: list[dict], above: str = "", **layout: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(table[0]))
+        file.write(above)
+        writer = csv.DictWriter(file, list(table[0]), **layout)
         writer.writeheader()
         writer.writerows(table)
     return path
@@ -176,6 +177,22 @@ def test_parts_in_another_order_give_the_same_to_the_last_bit(copy, tmp_path):
         assert mine.equals(theirs), name
 
 
+def test_another_layout_gives_the_same_cells(done, tmp_path):
+    workflow = Workflow(tmp_path)
+    commas = [
+        row | {"the value": str(row["the value"]).replace(".", ",")} for row in rows()
+    ]
+    write(tmp_path / "my data" / "rows.csv", commas, 'Of "A"\n;;\n', delimiter=";")
+    said = {"separator": ";", "decimal": ",", "skip_lines": 2}
+    workflow.run(study(**said), "--until", "observe")
+    for name in ("cells", "levels", "rows"):
+        one, same = (
+            pq.read_table(each.results("table") / "observed" / f"{name}.parquet")
+            for each in (workflow, done)
+        )
+        assert one.equals(same), name
+
+
 @pytest.mark.parametrize(
     ("observed", "message"),
     [
@@ -208,6 +225,10 @@ def test_a_table_gone_bad_ends_a_run_with_its_fault_and_takes_the_summary_away(c
     assert summary.exists()
     # Too large to be read before the run starts.
     bad = [row | {"note": "x" * 60_000} for row in rows()]
+    write(copy.folder / "my data" / "rows.csv", bad)
+    printed = copy.run(study(), "--until", "observe")
+    told = "\nsummands: 132 rows in 12 cells (tool (4), lot (3))\n"
+    assert told in printed.partition("read the table")[2]
     bad[40]["the value"] = "n.a."
     write(copy.folder / "my data" / "rows.csv", bad)
     printed = copy.run(study(), fails=True)

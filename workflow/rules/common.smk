@@ -264,6 +264,12 @@ def simulate_runtime(wildcards, attempt):
     return attempt * sizing.runtime(expected)
 
 
+def makes_summary(jobs):
+    """Whether the summary is among what jobs make."""
+    summary = rules.tabulate.output.summary
+    return any(summary in job.output for job in jobs)
+
+
 def claim_study():
     """Refuse to run while another run of the study is alive."""
     if workflow.is_main_process:
@@ -276,14 +282,17 @@ def claim_study():
             write_result(PLAN_FILE, plan.written(PLAN, EARLIER))
         else:
             write_result(TABLE_FILE, json.dumps(table_state()[1]))
-        if any(job.rule.name == "tabulate" for job in workflow.dag.needrun_jobs()):
+        if makes_summary(workflow.dag.needrun_jobs()):
             # Of an earlier run: no answer of this one, however it ends.
             remove_result("summary.txt")
 
 
 def print_summary():
-    summary = read_result("summary.txt")
-    if MODULE is None and workflow.is_main_process and summary is not None:
+    if MODULE is not None or not workflow.is_main_process:
+        return
+    # Of a run that was to end before it there may be an earlier one.
+    summary = read_result("summary.txt") if makes_summary(workflow.dag.jobs) else None
+    if summary is not None:
         print(summary, end="", flush=True)
 
 

@@ -1,4 +1,6 @@
 # What a run says of jobs that failed: their own words, where they have some.
+import time
+
 from snakemake.logging import ColorizingTextHandler
 from snakemake_interface_logger_plugins.common import LogEvent
 
@@ -14,6 +16,7 @@ class Reasons(logging.Filter):
     def __init__(self):
         super().__init__()
         self.told = []
+        self.since = time.time()
         # Jobs failed that said nothing, so Snakemake's words are all there is.
         self.more = False
         # Whether something else was printed since the last reason.
@@ -22,7 +25,7 @@ class Reasons(logging.Filter):
     def filter(self, record):
         event = getattr(record, "event", None)
         if event is LogEvent.JOB_ERROR:
-            reason = jobs.reason(record.log)
+            reason = jobs.reason(record.log, self.since)
             if reason is not None:
                 self.told.append(reason)
                 self.buried = False
@@ -40,8 +43,9 @@ class Reasons(logging.Filter):
 
     def repeat(self):
         """End the run with what jobs said."""
-        if self.told and (self.buried or len(self.told) > 1):
-            for reason in dict.fromkeys(self.told):
+        reasons = dict.fromkeys(self.told)
+        if self.buried or len(reasons) > 1:
+            for reason in reasons:
                 print(f"summands: {reason}", file=sys.stderr, flush=True)
         if self.told and not self.more:
             # Nothing is left to say but that something failed.

@@ -33,7 +33,6 @@ __all__ = [
     "TableError",
     "check",
     "digest",
-    "files",
     "glance",
     "read",
 ]
@@ -85,10 +84,13 @@ class Observed:
     values: NDArray[np.float64] | None
     cell: NDArray[np.int64] | None
 
-
-def files(source: Source) -> list[table_files.Path]:
-    """List the files of a table; see `summands.data.table_files.files`."""
-    return table_files.files(source.table)
+    @property
+    def size(self) -> str:
+        """Rows, cells, and contributors of each level, in words."""
+        levels = self.cells.levels
+        sizes = zip(levels.names[1:], levels.sizes[1:], strict=True)
+        named = ", ".join(f"{name} ({size:,})" for name, size in sizes)
+        return f"{self.rows:,} rows in {len(self.cells.n):,} cells ({named})"
 
 
 def check(source: Source) -> None:
@@ -144,15 +146,22 @@ def read(source: Source, keep_rows: int, say: Callable[[str], None]) -> Observed
 
 
 def glance(source: Source) -> Observed | None:
-    """Read a table that takes no time to read; None if it is larger than that.
+    """Read a table that is small; None if it is not.
 
     Raises
     ------
     TableError
         See `read`.
     """
-    sizes = [size for size, *_ in table_files.states(files(source))]
-    return read(source, 0, lambda _: None) if sum(sizes) <= SMALL else None
+    return read(source, 0, lambda _: None) if small(source) else None
+
+
+def small(source: Source) -> bool:
+    """Whether a table is read in less time than a run takes to start."""
+    return (
+        sum(size for size, *_ in table_files.states(table_files.files(source.table)))
+        <= SMALL
+    )
 
 
 class _NotOfTypeError(Exception):

@@ -95,13 +95,16 @@ def refuse(reason: str) -> NoReturn:
     os._exit(status)
 
 
-def reason(logs: Iterable[str | Path]) -> str | None:
+def reason(logs: Iterable[str | Path], since: float = 0.0) -> str | None:
     """Find what a job that ended by `refuse` said.
 
     Parameters
     ----------
     logs : iterable of str or Path
         Logs of the job.
+    since : float, optional
+        Time before which logs are of earlier jobs, in seconds since the epoch: a job
+        that is killed as it starts leaves the log of the one before it.
 
     Returns
     -------
@@ -110,6 +113,8 @@ def reason(logs: Iterable[str | Path]) -> str | None:
     """
     for log in logs:
         try:
+            if Path(log).stat().st_mtime < since:
+                continue
             text = Path(log).read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue

@@ -19,8 +19,8 @@ from summands.files import storage
 
 NAME = "manifest.json"
 
-# Logs grow, and the report page is made of files that are all listed.
-LEFT_OUT = ("logs", "report.html", NAME)
+# Logs grow, and the report page and CSV are made of files that are all listed.
+LEFT_OUT = ("logs", "csv", "report.html", NAME)
 
 
 class AlteredError(RuntimeError):

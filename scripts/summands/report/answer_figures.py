@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from summands.decomposition import predictive
 from summands.report.answer_panels import Forest
 from summands.report.check_panels import Checked, Extremes, Priors
-from summands.report.plotting import GREY, STYLE, colour, markers, nothing
+from summands.report.plotting import GREY, STYLE, colour, markers, nothing, plain
 
 # Inches that a row, and what is around a facet, take.
 OF_ROW, AROUND = 0.22, 1.1
@@ -58,11 +58,11 @@ def forest(panel: Forest) -> Figure:
             first = mine.drop_duplicates("row")
             at = first["row"].map(names.index)
             place.plot(first["raw"], at, "x", color=GREY, markersize=4, zorder=1.5)
-            place.set_xlabel(panel.axis.label)
             if panel.axis.limits is not None:
                 place.set_xlim(panel.axis.limits)
             else:
                 place.axvline(0.0, color="black", linewidth=0.8, zorder=0.5)
+            place.set_xlabel(panel.axis.label + plain(place.xaxis))
         _legend(figure, estimators, bool(points["beware"].any()), panel.raw)
     return figure
 

@@ -13,7 +13,15 @@ from matplotlib.ticker import NullLocator, SymmetricalLogLocator
 
 from summands.report import names, panels
 from summands.report.axes import Axis
-from summands.report.plotting import COLOURS, GREY, STYLE, markers, nothing, number
+from summands.report.plotting import (
+    COLOURS,
+    GREY,
+    STYLE,
+    markers,
+    nothing,
+    number,
+    plain,
+)
 
 
 def truth_against_estimate(panel: panels.Scatter) -> Figure:
@@ -40,8 +48,8 @@ def truth_against_estimate(panel: panels.Scatter) -> Figure:
         axes = figure.subplots(*shape, squeeze=False, sharex="col", sharey="col")
         for column, parameter in zip(axes.T, parameters, strict=True):
             across, upwards = panel.axes[parameter]
-            _scale(column[0], across, upwards)
-            column[0].set_title(names.parameter(parameter))
+            unit = _scale(column[0], across, upwards)
+            column[0].set_title(names.parameter(parameter) + unit)
             column[-1].set_xlabel(across.label)
         for line, estimator in zip(axes, estimators, strict=True):
             line[0].set_ylabel(f"{estimator}\n{panel.axes[parameters[0]][1].label}")
@@ -64,8 +72,11 @@ def truth_against_estimate(panel: panels.Scatter) -> Figure:
     return figure
 
 
-def _scale(place: mpl_axes.Axes, across: Axis, upwards: Axis) -> None:
-    """Set the axes that all estimators' facets of one parameter share."""
+def _scale(place: mpl_axes.Axes, across: Axis, upwards: Axis) -> str:
+    """Set the axes that all estimators' facets of one parameter share.
+
+    Returns the unit of their numbers, for a title.
+    """
     for axis, scale, side in (
         (across, place.set_xscale, place.xaxis),
         (upwards, place.set_yscale, place.yaxis),
@@ -87,6 +98,7 @@ def _scale(place: mpl_axes.Axes, across: Axis, upwards: Axis) -> None:
     for axis, side in ((across, place.xaxis), (upwards, place.yaxis)):
         if axis.scale == "log":
             number(side)
+    return plain(place.xaxis, place.yaxis) if across.scale == "linear" else ""
 
 
 def _scatter(place: mpl_axes.Axes, points: pd.DataFrame, beyond: int) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -55,6 +57,39 @@ def number(axis: XAxis | YAxis) -> None:
     )
     axis.set_major_formatter("{x:g}")
     axis.set_minor_formatter("")
+
+
+def plain(*axes: XAxis | YAxis) -> str:
+    """Write the numbers of linear axes in full, with a unit that suits their size.
+
+    matplotlib writes a common factor or summand of all numbers at the end of an axis,
+    where it runs into what else is there.
+
+    Parameters
+    ----------
+    *axes : XAxis or YAxis
+        Axes of one quantity, with all that is drawn on them.
+
+    Returns
+    -------
+    str
+        What the label of the axes needs at its end: the unit that the numbers are in,
+        nothing where that is 1.
+    """
+    ends = np.array([axis.get_view_interval() for axis in axes], float)
+    largest = np.abs(ends).max()
+    exponent = math.floor(math.log10(largest)) if largest > 0 else 0
+    if -4 < exponent < 7:
+        exponent = 0
+    unit = 10.0**exponent
+    # As many digits as tell one mark from the next, far from 0 too.
+    apart = np.abs(np.diff(ends)).min() or largest or 1.0
+    digits = max(4, math.ceil(math.log10(largest / apart or 1.0)) + 3)
+    for axis in axes:
+        if digits > 5:
+            axis.set_major_locator(MaxNLocator(nbins=3))
+        axis.set_major_formatter(lambda number, _: f"{number / unit:.{digits}g}")
+    return f" (unit 1e{exponent})" if exponent else ""
 
 
 def markers(colours: Sequence[str], shape: str = "o") -> list[Line2D]:

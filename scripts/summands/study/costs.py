@@ -145,17 +145,13 @@ def of_table(study: Study, table: Observed) -> str:
         As it was read.
     """
     levels, cells = table.cells.levels, len(table.cells.n)
-    sizes = zip(levels.names[1:], levels.sizes[1:], strict=True)
-    named = ", ".join(f"{name} ({size:,})" for name, size in sizes)
     seconds = sum(
         sizing.START
         + sizing.fitting(levels.contributors, cells, each.method, each.options)
         for each in study.estimators.values()
     )
-    text = (
-        f"{_fits(len(study.estimators))} of {table.rows:,} rows in {cells:,} cells "
-        f"({named}), about {_core_time(seconds)}"
-    )
+    fits = _fits(len(study.estimators))
+    text = f"{fits} of {table.size}, about {_core_time(seconds)}"
     if any(each.module.SAMPLES for each in study.estimators.values()):
         text += ", or several times that where a sampler has to try again"
     return text

@@ -217,7 +217,9 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
             hint = _hint(value, wanted)
             yield f"{where}: {_shown(value)} is not {names[wanted]}{hint}"
         case "enum":
-            words = ", ".join(map(str, rule))
+            words = ", ".join(
+                str(word) if str(word).isidentifier() else repr(word) for word in rule
+            )
             yield f"{where}: {_shown(value)} is not one of: {words}"
         case "minimum":
             yield f"{where}: {_shown(value)} is less than {rule}"

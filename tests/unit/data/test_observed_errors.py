@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from summands.data import observed, table_parts
+from summands.data import observed, table_files, table_parts
 from summands.data.observed import Level, Source, TableError
 
 HEAD = b"a,b,x\n"
@@ -333,7 +333,7 @@ def test_files_that_are_none_are_refused(tmp_path):
     (folder / "b.csv").write_bytes(HEAD + ROWS)
     (folder / "deep").mkdir()
     (folder / "deep" / "a.CSV").write_bytes(HEAD + ROWS)
-    found = observed.files(source(folder))
+    found = table_files.files(str(folder))
     assert [path.name for path in found] == ["b.csv", "a.CSV"]
     assert observed.read(source(folder), 9, [].append).rows == 8
     (folder / "c.csv.gz").write_bytes(gzip.compress(HEAD + ROWS))

@@ -28,7 +28,10 @@ def ended(folder: Path, code: str) -> subprocess.CompletedProcess[str]:
 def test_what_a_user_can_mend_is_in_the_log_for_the_run_to_tell(tmp_path, reason):
     done = ended(tmp_path, f"job.say('begun')\nraise words.TableError({reason!r})")
     assert (done.returncode, done.stdout, done.stderr) == (job.REFUSED, "", "")
-    assert job.reason([tmp_path / "none.log", tmp_path / "logs" / "a.log"]) == reason
+    log = tmp_path / "logs" / "a.log"
+    assert job.reason([tmp_path / "none.log", log]) == reason
+    # Of an earlier run it is no reason.
+    assert job.reason([log], since=log.stat().st_mtime + 1) is None
 
 
 @pytest.mark.parametrize("code", ["1 / 0", "job.warn('beware')", ""])

@@ -1,11 +1,23 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection, PathCollection, PolyCollection
+from matplotlib.figure import Figure
 
-from summands.report import design_figures, figures, panels, registry
+from summands.report import (
+    answer_figures,
+    answer_panels,
+    design_figures,
+    figures,
+    panels,
+    plotting,
+    registry,
+)
 from summands.report.axes import Axis
 
+from ..observed_tables import made
 from ..studies import study_tables
 
 MANY = [f"design_{number}" for number in range(60)]
@@ -232,3 +244,47 @@ def test_numbers_that_no_logarithm_has_are_drawn(values):
     frames = frames_of(["one"])
     estimates = frames["estimates"].assign(**values, sd=1.0)
     scatter(estimates, frames["fits"])
+
+
+@pytest.mark.parametrize("size", [0.0, 1e-12, 1e-6, 1.0, 1e5, 1e9, 1e200])
+@pytest.mark.parametrize("centre", [0.0, 1e3, -1e6])
+def test_axes_say_in_their_labels_alone_what_their_numbers_are(size, centre):
+    """No factor or summand stands at their end, where it would run into others."""
+    figure = Figure(layout="constrained")
+    place = figure.subplots()
+    values = size * (centre + np.array([-1.0, 0.3, 2.0]))
+    place.plot(values, values)
+    place.set_xlabel("length" + plotting.plain(place.xaxis, place.yaxis))
+    figure.canvas.draw()
+    unit = re.fullmatch(r"length(?: \(unit (1e-?\d+)\))?", place.get_xlabel())[1]
+    for axis in (place.xaxis, place.yaxis):
+        assert axis.get_offset_text().get_text() == ""
+        low, high = axis.get_view_interval()
+        marks = axis.get_ticklocs()
+        texts = [label.get_text() for label in axis.get_ticklabels()]
+        inside = (low <= marks) & (marks <= high)
+        assert 2 <= inside.sum() <= 12
+        assert max(map(len, texts)) < 12
+        np.testing.assert_allclose(
+            [float(text) * float(unit or 1) for text in texts],
+            marks,
+            atol=1e-3 * (high - low),
+        )
+
+
+@pytest.mark.parametrize("scale", [1e-7, 1.0, 1e8])
+def test_figures_of_tiny_and_huge_units_have_their_units_in_labels(scale, frames):
+    columns = ["truth", "estimate", "sd", "lower_95", "upper_95"]
+    estimates = frames["estimates"].copy()
+    estimates[columns] *= scale
+    figures_drawn = [scatter(estimates, frames["fits"])[1]]
+    found = made(unit=scale)
+    panel = answer_panels.noise(found.frames, found.study)
+    figures_drawn.append(answer_figures.forest(panel))
+    for figure in figures_drawn:
+        figure.canvas.draw()
+        for place in figure.axes:
+            for axis in (place.xaxis, place.yaxis):
+                assert axis.get_offset_text().get_text() == ""
+    words = [place.get_title() + place.get_xlabel() for place in figure.axes]
+    assert any("unit 1e" in word for word in words) == (scale != 1)

@@ -25,7 +25,10 @@ HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 PATH = re.compile(r"[\w.*-]+(/[\w.*-]+)*/?")
 
 # What a run makes, and what is made beside the sources.
-MADE = {"results", "simulated", "fitted", "logs", "figures", ".venv", ".snakemake"}
+MADE = {
+    *("results", "simulated", "fitted", "logs", "figures", "csv"),
+    *(".venv", ".snakemake"),
+}
 
 # A name without a folder that ends so is one of a source file, wherever that is.
 SOURCES = {".py", ".smk", ".md"}

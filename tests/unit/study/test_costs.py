@@ -288,7 +288,7 @@ def test_what_a_table_takes_is_told_and_grows_with_it(tmp_path):
     assert told(60, 3, homoscedastic={}) == (
         "1 fit of 60 rows in 3 cells (the tool (3)), about 1 core-minute"
     )
-    long = told(90_000, 30_000, nutpie={"draws": 1000}, homoscedastic={})
+    long = told(90_000, 30_000, nutpie={"draws": 10_000}, homoscedastic={})
     assert long.startswith("2 fits of 90,000 rows in 30,000 cells (the tool (30,000))")
     assert "core-hours, or several times that where a sampler has to try" in long
 
@@ -297,6 +297,6 @@ def test_only_small_tables_are_read_before_a_run(tmp_path, monkeypatch):
     path = tmp_path / "t.csv"
     path.write_text("x,a\n" + "1,u\n2,v\n3,v\n")
     source = Source(str(path), "x", (Level("a", ("a",)),))
-    assert observed.glance(source).rows == 3
+    assert observed.glance(source).size == "3 rows in 2 cells (a (2))"
     monkeypatch.setattr(observed, "SMALL", path.stat().st_size - 1)
     assert observed.glance(source) is None

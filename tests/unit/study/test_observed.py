@@ -63,6 +63,14 @@ def test_the_resolved_study_resolves_to_itself():
     assert not once.designs
 
 
+def test_a_layout_is_read_as_it_is_said():
+    said = {"separator": ";", "decimal": ",", "skip_lines": 2}
+    found = study.load(document(**said)).observed.source
+    assert {key: getattr(found, key) for key in said} == said
+    found = study.load(document()).observed.source
+    assert (found.separator, found.decimal, found.skip_lines) == (None, ".", 0)
+
+
 def test_scales_of_an_observed_table_are_estimated():
     entry = study.load(document()).estimators["nutpie"]
     assert entry.options["scales"] == "estimated"
@@ -88,6 +96,9 @@ def test_scales_of_an_observed_table_are_estimated():
         ({"levels": [3]}, "observed.levels[0]: 3 is not text"),
         ({"levels": [{"name": "a"}]}, "observed.levels[0].columns: missing"),
         ({"missing": "keep"}, "observed.missing: 'keep' is not one of: refuse, drop"),
+        ({"separator": "\\t"}, "observed.separator: '\\\\t' is no character that"),
+        ({"decimal": ";"}, "observed.decimal: ';' is not one of: '.', ','"),
+        ({"skip_lines": -1}, "observed.skip_lines: -1 is less than 0"),
         ({"wher": "a"}, 'observed.wher: unknown key; did you mean "where"?'),
         (
             {"differences": ["tol"]},

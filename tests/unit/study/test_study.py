@@ -434,7 +434,8 @@ def test_a_grid_of_billions_is_refused_before_it_is_walked_through():
         (
             lambda path: path.write_text("observed:\n\tvalue: x\n"),
             ", line 2, column 1: is not YAML: found character '\\t' that cannot start "
-            "any token, while scanning for the next token; indent with blanks, not tabs",
+            "any token, while scanning for the next token; indent with blanks, not "
+            "tabs",
         ),
         (
             lambda path: path.write_text("study: s\nseed: \x01\n"),
