@@ -25,6 +25,9 @@ from summands.report.page.row_charts import (
     placed,
 )
 
+# Estimates below it have too many zeros to be read.
+TINY = 1e-3
+
 
 def forest(panel: Forest, entry: Entry) -> Chart:
     """Set estimates with their intervals one under the other.
@@ -51,12 +54,7 @@ def forest(panel: Forest, entry: Entry) -> Chart:
         **panel.more,
         "beware": "beware",
     }
-    value = alt.X(
-        "estimate:Q",
-        title=panel.axis.label,
-        scale=charts.scale(panel.axis),
-        axis=alt.Axis(format="~g"),
-    )
+    value = _across(panel.axis, data)
     rows = Rows(data, panel.estimators, "facet" if several else "")
     layers = rows.intervals(titles, value)
     if panel.axis.limits is None:
@@ -212,12 +210,7 @@ def priors(panel: Priors, entry: Entry) -> Chart:
         "beware": "beware",
     }
     axis = Axis("standard deviation, in the unit of the values", "log")
-    value = alt.X(
-        "estimate:Q",
-        title=axis.label,
-        scale=charts.scale(axis),
-        axis=alt.Axis(format="~g"),
-    )
+    value = _across(axis, data)
     rows = Rows(data, panel.estimators)
     layers = [
         rows.ranges("prior_lower", "prior_upper", strokeWidth=8, strokeOpacity=0.25),
@@ -235,6 +228,13 @@ def priors(panel: Priors, entry: Entry) -> Chart:
         ("estimator",),
         margin=margin(data["row"]),
     )
+
+
+def _across(axis: Axis, data: pd.DataFrame) -> alt.X:
+    """Make the axis of estimates; tiny numbers are written with an exponent."""
+    tiny = data["estimate"].abs().max() < TINY
+    told = {"axis": alt.Axis(format="~e")} if tiny else {}
+    return alt.X("estimate:Q", title=axis.label, scale=charts.scale(axis), **told)
 
 
 def _with_raw(data: pd.DataFrame, raw: str) -> pd.DataFrame:

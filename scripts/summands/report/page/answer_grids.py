@@ -100,7 +100,9 @@ def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
     for question in questions:
         mine = ranks[ranks["question"] == question].set_index(keys)["probability"]
         told = told.join(mine.rename(question), on=keys)
-    told = told.join(scatter.set_index(keys)["sd"], on=keys)
+    told = told.join(
+        scatter.set_index(keys)[["sd", "sd_lower_95", "sd_upper_95"]], on=keys
+    )
     told = told.join(
         contrast.set_index(keys)[["estimate", "lower_95", "upper_95"]].add_prefix("c_"),
         on=keys,
@@ -125,7 +127,11 @@ def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
                     Cell(f"{row['rows']:,}", float(row["rows"])),
                     _cell(row["least_squares"], row["upper_95"] - row["lower_95"]),
                     _with_ends(findings.number(row, "mu")),
-                    *((_cell(row["sd"]), _with_ends(contrasted)) if noisy else ()),
+                    *(
+                        (_with_ends(findings.number(row, "sd")), _with_ends(contrasted))
+                        if noisy
+                        else ()
+                    ),
                     *(
                         Cell(f"{row[question]:.2f}", _known(row[question]))
                         for question in questions
