@@ -22,6 +22,17 @@ if TYPE_CHECKING:
     from summands.study.study import Study
 
 
+# Columns of tables by the fields that charts and their choices have.
+_COLUMNS = {
+    "design": "design",
+    "estimator": "estimator",
+    "level": "level_name",
+    "metric": "metric",
+    "parameter": "parameter",
+    "scattered": "parameter",
+}
+
+
 @dataclass(frozen=True)
 class Entry:
     """A figure of a study.
@@ -64,14 +75,17 @@ class Entry:
     @property
     def source(self) -> Source:
         """Where its numbers come from."""
+        from summands.model import estimands
+        from summands.report import names
         from summands.report.page.content import Source
+        from summands.study import answers, tables
 
-        columns = {
-            "recovery": ("design", "estimator", "metric"),
-            "estimates": ("design", "estimator", "level_name"),
-        }
         table = self.needs[0]
-        return Source(table, self.filters, columns.get(table, ("estimator",)))
+        there = {**tables.SCHEMAS, **answers.SCHEMAS}[table].names
+        columns = {name: column for name, column in _COLUMNS.items() if column in there}
+        called = {names.parameter(name): name for name in estimands.PARAMETERS}
+        words = {name: called for name in columns if columns[name] == "parameter"}
+        return Source(table, self.filters, columns, words)
 
 
 def _truth(tables: Tables) -> panels.Scatter:

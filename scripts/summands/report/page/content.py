@@ -105,13 +105,17 @@ class Source:
         Name of a final table.
     filters : sequence of (str, str, object)
         What was chosen of it, as pyarrow's filters.
-    columns : sequence of str
-        Columns by which a choice on the page can be told as another filter.
+    columns : mapping of str to str
+        Its columns by the fields of choices on the page: each choice is another filter.
+    words : mapping of str to (mapping of str to str)
+        For fields whose values the page calls otherwise than the table: how the table
+        calls them.
     """
 
     table: str
     filters: Sequence[tuple[str, str, Any]] = ()
-    columns: Sequence[str] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -157,8 +161,15 @@ class Chart:
     @property
     def origin(self) -> str:
         """Say where the numbers come from."""
-        chosen = ", ".join(f"{a} {b} {c}" for a, b, c in self.source.filters)
+        chosen = " and ".join(_condition(*one) for one in self.source.filters)
         return f"{self.source.table}.parquet" + (f" where {chosen}" if chosen else "")
+
+
+def _condition(column: str, relation: str, value: object) -> str:
+    """Say a filter in words."""
+    if isinstance(value, (tuple, list)):
+        return f"{column} is " + " or ".join(map(str, value))
+    return f"{column} {'is' if relation == '==' else relation} {value}"
 
 
 @dataclass(frozen=True)
