@@ -71,6 +71,14 @@ class Grid:
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = ()
 
+    @property
+    def heads(self) -> list[tuple[str, bool]]:
+        """Its columns, and whether they hold numbers."""
+        return [
+            (name, any(row[place].value is not None for row in self.rows))
+            for place, name in enumerate(self.columns)
+        ]
+
 
 @dataclass(frozen=True)
 class Select:
@@ -157,6 +165,11 @@ class Chart:
     selects: Sequence[Select] = ()
     facet_width: int = 260
     margin: int = 70
+
+    @property
+    def heads(self) -> list[tuple[str, bool]]:
+        """Columns of its table, and whether they hold numbers."""
+        return [(title, _is_number(self.data[n])) for n, title in self.titles.items()]
 
     @property
     def origin(self) -> str:
@@ -257,7 +270,7 @@ def columns(data: pd.DataFrame) -> dict[str, Any]:
         column = data[name]
         if pd.api.types.is_bool_dtype(column):
             column = column.map({True: "yes", False: "no"})
-        if pd.api.types.is_numeric_dtype(column):
+        if _is_number(column):
             found[name] = [_number(value) for value in column.to_numpy(dtype=float)]
             continue
         codes, values = pd.factorize(column)
@@ -266,6 +279,11 @@ def columns(data: pd.DataFrame) -> dict[str, Any]:
             "at": [None if code < 0 else int(code) for code in codes],
         }
     return found
+
+
+def _is_number(column: pd.Series) -> bool:
+    types = pd.api.types
+    return types.is_numeric_dtype(column) and not types.is_bool_dtype(column)
 
 
 def _number(value: float) -> float | int | None:

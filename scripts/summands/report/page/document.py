@@ -21,7 +21,7 @@ from summands.report.page.content import Chart, Page, Select, columns
 MANY = 40
 
 # What the bundle of Vega gives to the page's own script.
-_GLOBALS = "window.vega = vega; window.vegaEmbed = vegaEmbed;"
+_GLOBALS = "window.vegaEmbed = vegaEmbed;"
 
 
 def render(page: Page) -> str:

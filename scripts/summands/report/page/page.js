@@ -20,9 +20,9 @@
       Object.fromEntries(names.map((name, at) => [name, lists[at][row]])));
   };
   const charts = Object.entries(page.charts).map(([id, chart]) => {
-    const figure = document.getElementById(`${id}-chart`);
-    const [place, note] = [figure.querySelector(".plot"), figure.querySelector(".missing")];
-    return { ...chart, id, figure, place, note, rows: decoded(chart.columns) };
+    const find = (selector) => document.querySelector(`[id="${id}-chart"] ${selector}`);
+    const [place, note, line] = [".plot", ".missing", "pre code"].map(find);
+    return { ...chart, id, place, note, line, rows: decoded(chart.columns) };
   });
 
   // Links: #field=value&sort:table=2-&at=section. What they cannot mean is passed over.
@@ -34,8 +34,7 @@
   const readLink = () => {
     const text = location.hash.slice(1);
     const told = new URLSearchParams(text.includes("=") ? text : `at=${text}`);
-    const meant = [...told].filter(([key, value]) => known(key, value));
-    state = { ...page.defaults, ...Object.fromEntries(meant) };
+    state = { ...page.defaults, ...Object.fromEntries([...told].filter((one) => known(...one))) };
     for (const control of controls) control.value = state[control.dataset.field];
     for (const table of tables.values()) {
       if (state[table.key] && table.details) table.details.open = true;
@@ -47,7 +46,7 @@
     history.pushState(null, "", `#${new URLSearchParams(kept)}`);
   };
   const goTo = () => {
-    const place = state.at && document.getElementById(state.at);
+    const place = document.getElementById(state.at);
     place?.scrollIntoView();
     place?.querySelector("h2")?.focus({ preventScroll: true });
   };
@@ -57,7 +56,7 @@
     const titles = { labelColor: colour("--text"), titleColor: colour("--text") };
     const ink = { color: colour("--text") };
     return {
-      background: colour("--paper"),
+      background: colour("--plot"),
       aria: false,
       font: "system-ui, sans-serif",
       view: { stroke: colour("--line") },
@@ -65,7 +64,10 @@
         ...titles, gridColor: colour("--line"), domainColor: colour("--soft"),
         tickColor: colour("--soft"), titleFontWeight: "normal", labelLimit: 150,
       },
-      legend: { ...titles, labelLimit: 220, orient: "top", columns: width < 600 ? 2 : 5 },
+      legend: {
+        ...titles, labelLimit: 220, orient: "top", columns: width < 600 ? 2 : 5,
+        symbolBaseFillColor: colour("--text"), symbolBaseStrokeColor: colour("--text"),
+      },
       header: titles, title: ink, rule: ink, text: ink,
     };
   };
@@ -78,44 +80,49 @@
     const wide = (columns) => Math.max(120, Math.floor(room / columns) - chart.margin);
     if (spec.facet) {
       const facets = new Set(rows.map((row) => row[spec.facet.field])).size;
-      spec.columns = Math.min(Math.max(1, Math.floor(room / chart.facet_width)), facets);
-      spec.spec.width = wide(spec.columns);
+      chart.columns = Math.min(Math.max(1, Math.floor(room / chart.facet_width)), facets);
+      spec.columns = chart.columns;
+      spec.spec.width = wide(chart.columns);
     } else if (spec.mark || spec.layer) {
       spec.width = wide(1);
     }
     // Vega writes into its rows.
     return { ...spec, datasets: { rows: rows.map((row) => ({ ...row })) } };
   };
-  // With `ast` no text becomes code. Warnings are for who makes charts, not who reads.
+  // With `ast` no text becomes code.
   const embed = (chart, rows, place, colour) =>
     vegaEmbed(place, specification(chart, rows), {
-      ast: true, actions: false, renderer: "svg", logLevel: vega.Error,
-      config: theme(colour),
+      ast: true, actions: false, renderer: "svg", config: theme(colour),
     });
   const variable = (name) => `var(${name})`;
-  const draw = async (chart) => {
+  const draw = async (chart, fitted = false) => {
     const rows = chosenRows(chart);
     chart.drawn = chart.drawn?.finalize();
     chart.place.replaceChildren();
     chart.place.hidden = false;
+    const room = chart.place.clientWidth;
     let missing = rows.length ? "" : "Nothing to show for this choice.";
     try {
       chart.drawn = rows.length ? await embed(chart, rows, chart.place, variable) : null;
+      // What labels and legends take of the width is known when they are drawn.
+      const excess = (chart.place.querySelector("svg")?.clientWidth ?? room) - room;
+      chart.margin += Math.ceil(excess / (chart.columns ?? 1));
+      if (Math.abs(excess) > 12 && !fitted) return draw(chart, true);
     } catch (error) {
       missing = `This chart cannot be drawn (${error.message}). Its values are below.`;
     }
     chart.note.textContent = missing;
     chart.place.hidden = Boolean(missing);
     // What scrolls has to be reached by keyboard.
-    chart.place.tabIndex = chart.place.scrollWidth > chart.place.clientWidth ? 0 : -1;
-    chart.figure.querySelector("code.python").textContent = python(chart);
+    chart.place.tabIndex = chart.place.scrollWidth > room ? 0 : -1;
+    chart.line.textContent = python(chart);
     refresh(tables.get(chart.id));
   };
   // One after the other, those in sight first; the page answers in between.
   const due = new Set();
   let working = null;
-  const inSight = ({ figure }) =>
-    figure.getBoundingClientRect().bottom > 0 && figure.getBoundingClientRect().top < innerHeight;
+  const inSight = ({ place: { offsetTop: top, offsetHeight: height } }) =>
+    top + height > scrollY && top < scrollY + innerHeight;
   const work = async () => {
     do {
       await new Promise((then) => setTimeout(then));
@@ -177,15 +184,12 @@
     if (table.details && !table.details.open) return;
     const rows = listed(table);
     const shown = table.whole ? rows : rows.slice(0, SHOWN);
-    table.body.replaceChildren(...shown.map((row) => {
-      const line = document.createElement("tr");
-      for (const { text, value } of row) {
-        const cell = line.insertCell();
-        cell.textContent = text;
-        if (typeof value === "number") cell.className = "number";
-      }
-      return line;
-    }));
+    table.body.replaceChildren();
+    for (const row of shown) {
+      const line = table.body.insertRow();
+      row.forEach(({ text: textContent }, at) =>
+        Object.assign(line.insertCell(), { textContent, className: table.heads[at].className }));
+    }
     table.count.textContent = `${number(shown.length)} of ${number(rows.length)} rows`;
     table.more.hidden = shown.length === rows.length;
     const [by, sign] = sorting(table);
@@ -200,8 +204,7 @@
       ({ text: number(row[name]), value: row[name], kept: row[name] }));
     const table = {
       chart, id: box.dataset.table, key: `sort:${box.dataset.table}`, whole: false,
-      body: find("tbody"), heads: [...box.querySelectorAll("thead th")],
-      details: box.closest("details"),
+      details: box.closest("details"), body: find("tbody"), heads: [...box.querySelectorAll("th")],
       search: find("input"), count: find(".count"), more: find(".whole"),
       rows: chart ? () => chosenRows(chart).map(cells) : () => rows,
     };
@@ -218,9 +221,8 @@
     table.search.addEventListener("input", () => refresh(table));
     table.more.addEventListener("click", () => { table.whole = true; refresh(table); });
     table.details?.addEventListener("toggle", () => refresh(table));
-    for (const button of box.querySelectorAll("button[data-download]")) {
-      button.addEventListener("click", () => download(table, button.dataset.download));
-    }
+    box.addEventListener("click", ({ target: { dataset } }) =>
+      dataset.download && download(table, dataset.download));
     tables.set(table.id, table);
   };
 
@@ -244,6 +246,7 @@
     return url;
   };
   const download = async (table, kind) => {
+    if (kind !== "csv" && !table.chart.drawn) return;
     const link = document.createElement("a");
     link.href = kind === "csv"
       ? URL.createObjectURL(new Blob(["\ufeff", csv(table)], { type: "text/csv" }))
@@ -253,11 +256,12 @@
   };
 
   // Choices: those of one field are one choice.
-  const choose = (control, final) => {
+  const choose = ({ type, target: control }) => {
     const [field, value] = [control.dataset.field, control.value];
     const there = page.options[field].includes(value);
-    control.setCustomValidity(there || !final ? "" : "Choose from the list; nothing means all.");
-    if (final) control.reportValidity();
+    const typing = there || type === "input";
+    control.setCustomValidity(typing ? "" : "Choose from the list; nothing means all.");
+    control.reportValidity();
     if (!there || state[field] === value) return;
     state[field] = value;
     for (const other of controls) if (other.dataset.field === field) other.value = value;
@@ -265,8 +269,7 @@
     redraw((chart) => chart.filters.includes(field));
   };
   for (const control of controls) {
-    control.addEventListener("input", () => choose(control, false));
-    control.addEventListener("change", () => choose(control, true));
+    for (const type of ["input", "change"]) control.addEventListener(type, choose);
   }
   for (const link of document.querySelectorAll("a[data-at]")) {
     link.addEventListener("click", (event) => {
@@ -280,9 +283,6 @@
   // Start, and what changes later.
   const fit = () => {
     if (width === (width = root.clientWidth)) return working;
-    const bar = document.querySelector(".selects");
-    const sticks = bar && getComputedStyle(bar).position === "sticky";
-    root.style.scrollPaddingTop = `${sticks ? bar.offsetHeight + 8 : 8}px`;
     return redraw(() => true);
   };
   addEventListener("resize", fit);
