@@ -22,15 +22,19 @@ if TYPE_CHECKING:
     from summands.study.study import Study
 
 
-# Columns of tables by the fields that charts and their choices have.
+# By table, the columns that a choice on the page chooses from.
 _COLUMNS = {
-    "design": "design",
-    "estimator": "estimator",
-    "level": "level_name",
-    "metric": "metric",
-    "parameter": "parameter",
-    "scattered": "parameter",
+    "estimates": ("design", "estimator", "level_name", "parameter"),
+    "recovery": ("design", "estimator", "level_name", "metric", "parameter"),
+    "calibration": ("design", "estimator"),
+    "fits": ("design", "estimator"),
+    "components": ("estimator",),
+    "comparison": ("estimator",),
+    "sensitivity": ("estimator",),
 }
+
+# What charts call columns that have another name in tables.
+_CALLED = {"level_name": ("level",), "parameter": ("parameter", "scattered")}
 
 
 @dataclass(frozen=True)
@@ -78,11 +82,13 @@ class Entry:
         from summands.model import estimands
         from summands.report import names
         from summands.report.page.content import Source
-        from summands.study import answers, tables
 
         table = self.needs[0]
-        there = {**tables.SCHEMAS, **answers.SCHEMAS}[table].names
-        columns = {name: column for name, column in _COLUMNS.items() if column in there}
+        columns = {
+            field: column
+            for column in _COLUMNS.get(table, ("estimator", "level_name"))
+            for field in _CALLED.get(column, (column,))
+        }
         called = {names.parameter(name): name for name in estimands.PARAMETERS}
         words = {name: called for name in columns if columns[name] == "parameter"}
         return Source(table, self.filters, columns, words)

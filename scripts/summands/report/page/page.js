@@ -53,8 +53,8 @@
 
   // Charts. Their colours are variables of the page, which dark mode and print set.
   const theme = (colour) => {
-    const titles = { labelColor: colour("--text"), titleColor: colour("--text") };
     const ink = { color: colour("--text") };
+    const titles = { labelColor: ink.color, titleColor: ink.color, labelFontSize: 11 };
     return {
       background: colour("--plot"),
       aria: false,
@@ -66,7 +66,7 @@
       },
       legend: {
         ...titles, labelLimit: 220, orient: "top", columns: width < 600 ? 2 : 5,
-        symbolBaseFillColor: colour("--text"), symbolBaseStrokeColor: colour("--text"),
+        symbolBaseFillColor: ink.color, symbolBaseStrokeColor: ink.color,
       },
       header: titles, title: ink, rule: ink, text: ink,
     };
