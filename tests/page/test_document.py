@@ -63,7 +63,6 @@ def test_texts_of_all_kinds_are_texts(tmp_path, opened):
         assert shown.inner_text("h1") == LABELS[0]
         assert shown.locator(".finding").count() == len(LABELS)
         line = shown.locator("figure pre code").text_content()
-        assert eval(line.replace("pandas.read_parquet", "dict"), {}) if False else line
         read = []
         pandas = type(
             "pandas", (), {"read_parquet": lambda *a, **k: read.append((a, k))}

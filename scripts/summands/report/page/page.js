@@ -89,23 +89,23 @@
     // Vega writes into its rows.
     return { ...spec, datasets: { rows: rows.map((row) => ({ ...row })) } };
   };
-  // With `ast` no text becomes code.
+  // With `ast` no text becomes code. Of what Vega says errors (1) alone concern readers.
   const embed = (chart, rows, place, colour) =>
     vegaEmbed(place, specification(chart, rows), {
-      ast: true, actions: false, renderer: "svg", config: theme(colour),
+      ast: true, actions: false, renderer: "svg", logLevel: 1, config: theme(colour),
     });
   const variable = (name) => `var(${name})`;
   const draw = async (chart, fitted = false) => {
-    const rows = chosenRows(chart);
+    const [rows, drawing] = [chosenRows(chart), chart.place.firstElementChild];
     chart.drawn = chart.drawn?.finalize();
-    chart.place.replaceChildren();
+    drawing.replaceChildren();
     chart.place.hidden = false;
     const room = chart.place.clientWidth;
     let missing = rows.length ? "" : "Nothing to show for this choice.";
     try {
-      chart.drawn = rows.length ? await embed(chart, rows, chart.place, variable) : null;
+      chart.drawn = rows.length ? await embed(chart, rows, drawing, variable) : null;
       // What labels and legends take of the width is known when they are drawn.
-      const excess = (chart.place.querySelector("svg")?.clientWidth ?? room) - room;
+      const excess = (drawing.querySelector("svg")?.clientWidth ?? room) - room;
       chart.margin += Math.ceil(excess / (chart.columns ?? 1));
       if (Math.abs(excess) > 12 && !fitted) return draw(chart, true);
     } catch (error) {
