@@ -106,7 +106,7 @@
       chart.drawn = rows.length ? await embed(chart, rows, drawing, variable) : null;
       // What labels and legends take of the width is known when they are drawn.
       const excess = (drawing.querySelector("svg")?.clientWidth ?? room) - room;
-      chart.margin += Math.ceil(excess / (chart.columns ?? 1));
+      chart.margin += Math.abs(excess) > 12 ? Math.ceil(excess / (chart.columns ?? 1)) : 0;
       if (Math.abs(excess) > 12 && !fitted) return draw(chart, true);
     } catch (error) {
       missing = `This chart cannot be drawn (${error.message}). Its values are below.`;
