@@ -31,6 +31,7 @@ def main(
     inputs: Mapping[str, Any],
     samplers: Sequence[str],
     packages: Sequence[str],
+    digest: str,
     outputs: Mapping[str, str],
 ) -> None:
     """Write the tables and the summary.
@@ -46,6 +47,8 @@ def main(
         Names of the estimators with posteriors.
     packages : sequence of str
         Packages whose versions are recorded.
+    digest : str
+        Of the table.
     outputs : mapping of str to str
         Paths by name of table, "study", "provenance" and "summary".
     """
@@ -90,7 +93,10 @@ def main(
             pq.write_table(made, path, compression=storage.COMPRESSION)
     texts = {
         "study": yaml.safe_dump(checked.resolved, sort_keys=False),
-        "provenance": json.dumps(provenance.record(packages), indent=2) + "\n",
+        "provenance": json.dumps(
+            {**provenance.record(packages), "table": digest}, indent=2
+        )
+        + "\n",
         "summary": answer.text(checked, levels, counts, found),
     }
     for line in found["cautions"]["text"].to_pylist():
@@ -112,6 +118,7 @@ if __name__ == "__main__":
             },
             arguments["samplers"],
             arguments["packages"],
+            arguments["digest"],
             dict(snakemake.output.items()),
         )
     except answers.RequestError as refusal:

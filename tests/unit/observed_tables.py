@@ -48,7 +48,9 @@ class Made:
         for name, table in self.tables.items():
             pq.write_table(table, folder / f"{name}.parquet")
         record = '{"commit": "c", "modified": false, "python": "3", "platform": "p"'
-        (folder / "provenance.json").write_text(record + ', "packages": {}}')
+        (folder / "provenance.json").write_text(
+            record + ', "packages": {}, "table": "t"}'
+        )
         paths = {name: str(folder / f"{name}.parquet") for name in self.tables}
         return Tables(
             self.study, paths | {"provenance": str(folder / "provenance.json")}

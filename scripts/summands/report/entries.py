@@ -14,6 +14,27 @@ if TYPE_CHECKING:
     from summands.study.study import Study
 
 
+# By table, the columns that a choice on the page chooses from.
+_COLUMNS = {
+    "estimates": ("design", "estimator", "level_name", "parameter"),
+    "recovery": ("design", "estimator", "level_name", "metric", "parameter"),
+    "calibration": ("design", "estimator"),
+    "fits": ("design", "estimator"),
+    "components": ("estimator",),
+    "comparison": ("estimator",),
+    "sensitivity": ("estimator",),
+    "gauge": ("estimator",),
+    "checks": ("estimator", "level_name", "statistic"),
+}
+
+# What charts call columns that have another name in tables.
+_CALLED = {
+    "estimator": ("estimator", "asked"),
+    "level_name": ("level",),
+    "parameter": ("parameter", "scattered"),
+}
+
+
 @dataclass(frozen=True)
 class Entry:
     """A figure of a study.
@@ -56,11 +77,16 @@ class Entry:
     @property
     def source(self) -> Source:
         """Where its numbers come from."""
+        from summands.model import estimands
+        from summands.report import names
         from summands.report.page.content import Source
 
-        columns = {
-            "recovery": ("design", "estimator", "metric"),
-            "estimates": ("design", "estimator", "level_name"),
-        }
         table = self.needs[0]
-        return Source(table, self.filters, columns.get(table, ("estimator",)))
+        columns = {
+            field: column
+            for column in _COLUMNS.get(table, ("estimator", "level_name"))
+            for field in _CALLED.get(column, (column,))
+        }
+        called = {names.parameter(name): name for name in estimands.PARAMETERS}
+        words = {name: called for name in columns if columns[name] == "parameter"}
+        return Source(table, self.filters, columns, words)

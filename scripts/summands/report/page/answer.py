@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from summands.report import findings, labels, registry
 from summands.report.findings import Frames
@@ -55,8 +56,13 @@ def page(tables: Tables) -> Page:
 
 def _figures(tables: Tables) -> Iterator[Section]:
     estimators = list(tables.study.estimators)
+    assert tables.study.observed is not None
+    whole = [level.name for level in tables.study.observed.source.levels]
+    called = dict(zip(labels.level_names(tables.study), whole, strict=True))
     for entry in registry.of(tables.study):
         chart = entry.chart(entry.panel(tables), entry, estimators)
+        source = replace(chart.source, words={**chart.source.words, "level": called})
+        chart = replace(chart, source=source)
         empty = chart.data.empty
         yield Section(
             entry.name,

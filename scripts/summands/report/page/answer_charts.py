@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -233,7 +234,7 @@ def priors(panel: Priors, entry: Entry) -> Chart:
 def _across(axis: Axis, data: pd.DataFrame) -> alt.X:
     """Make the axis of estimates; tiny numbers are written with an exponent."""
     tiny = data["estimate"].abs().max() < TINY
-    told = {"axis": alt.Axis(format="~e")} if tiny else {}
+    told: dict[str, Any] = {"axis": alt.Axis(format="~e")} if tiny else {}
     return alt.X("estimate:Q", title=axis.label, scale=charts.scale(axis), **told)
 
 

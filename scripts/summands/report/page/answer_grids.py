@@ -119,7 +119,10 @@ def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
         chosen = mine.nlargest(SHOWN, "most") if len(mine) > SHOWN else mine
         left += len(mine) - len(chosen)
         for row in chosen.sort_values("mu", ascending=False).to_dict("records"):
-            contrasted = Number(row["c_estimate"], row["c_lower_95"], row["c_upper_95"])
+            scattered = (
+                findings.number(row, "sd"),
+                Number(row["c_estimate"], row["c_lower_95"], row["c_upper_95"]),
+            )
             rows.append(
                 (
                     Cell(named(names[int(str(level))])),
@@ -127,11 +130,7 @@ def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
                     Cell(f"{row['rows']:,}", float(row["rows"])),
                     _cell(row["least_squares"], row["upper_95"] - row["lower_95"]),
                     _with_ends(findings.number(row, "mu")),
-                    *(
-                        (_with_ends(findings.number(row, "sd")), _with_ends(contrasted))
-                        if noisy
-                        else ()
-                    ),
+                    *(map(_with_ends, scattered) if noisy else ()),
                     *(
                         Cell(f"{row[question]:.2f}", _known(row[question]))
                         for question in questions

@@ -190,7 +190,7 @@ def by_design(
         data[list(titles)],
         titles,
         source,
-        ("design", "estimator", "parameter", "metric")[many:][: 4 if several else 3],
+        ["design"] * (not many) + ["estimator", "parameter"] + ["metric"] * several,
         [Select("metric", "Metric", options, options[0], everywhere=False)]
         if several and options
         else [],
