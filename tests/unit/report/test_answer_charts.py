@@ -100,6 +100,19 @@ def test_a_chart_draws_each_row_once(name, tables):
     assert "NaN" not in ElementTree.tostring(image, "unicode")
 
 
+@pytest.mark.parametrize("name", ["means", "noise", "extremes", "checks"])
+def test_each_level_has_axes_of_its_own(name, tables):
+    image = drawn(chart_of(name, tables))
+    titles = [
+        mark for mark in image.iter() if mark.get("aria-roledescription") == "title"
+    ]
+    assert len(titles) == 2
+    labels = {
+        "".join(text.itertext()) for text in image.iter() if text.tag.endswith("text")
+    }
+    assert {"tool $x$", "lot"} <= labels
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_rules_stand_where_their_points_do(name, tables):
     """They are placed by names that Vega-Lite gives to scales."""

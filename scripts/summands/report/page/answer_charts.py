@@ -26,6 +26,9 @@ from summands.report.page.row_charts import (
     placed,
 )
 
+# Shades of larger probabilities have light letters.
+DARK = 0.75
+
 # Estimates below it have too many zeros to be read.
 TINY = 1e-3
 
@@ -117,7 +120,7 @@ def extremes(panel: Extremes, entry: Entry) -> Chart:
             y=alt.value(middle("child_y", "row")),
             text="shown:N",
             color=alt.condition(
-                "datum.probability > 0.5", alt.value("white"), alt.value("black")
+                f"datum.probability > {DARK}", alt.value("white"), alt.value("black")
             ),
         ),
     ]
@@ -164,7 +167,7 @@ def checks(panel: Checked, entry: Entry) -> Chart:
         "outside": "outside",
         "beware": "beware",
     }
-    rows = Rows(data, panel.estimators)
+    rows = Rows(data, panel.estimators, "level")
     value = alt.X("position:Q", title="position among drawn tables: -1 to 1 holds 95 %")
     layers = [
         *charts.marks(Axis("", marks=(-1.0, 1.0))),

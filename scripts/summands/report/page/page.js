@@ -80,9 +80,9 @@
     const wide = (columns) => Math.max(120, Math.floor(room / columns) - chart.margin);
     if (spec.facet) {
       const facets = new Set(rows.map((row) => row[spec.facet.field])).size;
-      chart.columns = Math.min(Math.max(1, Math.floor(room / chart.facet_width)), facets);
-      spec.columns = chart.columns;
-      spec.spec.width = wide(chart.columns);
+      chart.across = Math.min(Math.max(1, Math.floor(room / chart.facet_width)), facets);
+      spec.columns = chart.across;
+      spec.spec.width = wide(chart.across);
     } else if (spec.mark || spec.layer) {
       spec.width = wide(1);
     }
@@ -106,7 +106,7 @@
       chart.drawn = rows.length ? await embed(chart, rows, drawing, variable) : null;
       // What labels and legends take of the width is known when they are drawn.
       const excess = (drawing.querySelector("svg")?.clientWidth ?? room) - room;
-      chart.margin += Math.abs(excess) > 12 ? Math.ceil(excess / (chart.columns ?? 1)) : 0;
+      chart.margin += Math.abs(excess) > 12 ? Math.ceil(excess / (chart.across ?? 1)) : 0;
       if (Math.abs(excess) > 12 && !fitted) return draw(chart, true);
     } catch (error) {
       missing = `This chart cannot be drawn (${error.message}). Its values are below.`;
