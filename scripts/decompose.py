@@ -17,7 +17,7 @@ import yaml
 from summands.data import table_data
 from summands.estimation import kept_draws, tables
 from summands.files import job, provenance, storage
-from summands.report import answer
+from summands.report import answer, findings
 from summands.study import answers, study
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def main(
     inputs: Mapping[str, Any],
     samplers: Sequence[str],
     packages: Sequence[str],
+    digest: str,
     outputs: Mapping[str, str],
 ) -> None:
     """Write the tables and the summary.
@@ -46,6 +47,8 @@ def main(
         Names of the estimators with posteriors.
     packages : sequence of str
         Packages whose versions are recorded.
+    digest : str
+        Of the table.
     outputs : mapping of str to str
         Paths by name of table, "study", "provenance" and "summary".
     """
@@ -81,16 +84,22 @@ def main(
         "estimates": pa.concat_tables(estimates.values()),
         "fits": pa.concat_tables(fits.values()),
     } | answers.make(checked, table, fitted, job.say)
+    main_estimator = findings.main_estimator(
+        {name: found[name].to_pandas() for name in ("fits", "ranking", "components")}
+    )
+    found["cautions"] = answers.cautions(cells, found, main_estimator)
     for name, made in found.items():
         with storage.whole(outputs[name]) as path:
             pq.write_table(made, path, compression=storage.COMPRESSION)
-    warnings = answers.cautions(cells, found, answer.main_estimator(found))
     texts = {
         "study": yaml.safe_dump(checked.resolved, sort_keys=False),
-        "provenance": json.dumps(provenance.record(packages), indent=2) + "\n",
-        "summary": answer.text(checked, levels, counts, found, warnings),
+        "provenance": json.dumps(
+            {**provenance.record(packages), "table": digest}, indent=2
+        )
+        + "\n",
+        "summary": answer.text(checked, levels, counts, found),
     }
-    for line in warnings:
+    for line in found["cautions"]["text"].to_pylist():
         job.say(line)
     for key, text in texts.items():
         with storage.whole(outputs[key]) as path:
@@ -109,6 +118,7 @@ if __name__ == "__main__":
             },
             arguments["samplers"],
             arguments["packages"],
+            arguments["digest"],
             dict(snakemake.output.items()),
         )
     except answers.RequestError as refusal:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import Any
 
 import pandas as pd
@@ -11,52 +12,10 @@ import pyarrow as pa
 
 from summands.data.table_data import Counts
 from summands.model.levels import Levels
+from summands.report import findings
 from summands.study.study import Study
 
 WIDTH = 88
-
-# Contributors of a level that are named.
-NAMED = 3
-
-# From this probability on a contributor is the answer to a question.
-CLEAR = 0.8
-
-QUESTIONS = {
-    "highest_mu": "highest",
-    "lowest_mu": "lowest",
-    "noisiest": "noisiest",
-    "quietest": "quietest",
-}
-
-
-def main_estimator(tables: Mapping[str, pa.Table]) -> str | None:
-    """Choose the estimator whose answer is told in words.
-
-    The first that converged of those with the most to say: with ranks of the noise of
-    contributors, or of their means, or with components.
-
-    Parameters
-    ----------
-    tables : mapping of str to pyarrow.Table
-        The final tables.
-
-    Returns
-    -------
-    str or None
-        None where no estimator converged.
-    """
-    fits, ranking = tables["fits"].to_pandas(), tables["ranking"].to_pandas()
-    good = list(fits.loc[fits["converged"], "estimator"])
-    for some in (
-        ranking.loc[ranking["question"] == "noisiest", "estimator"],
-        ranking["estimator"],
-        tables["components"]["estimator"].to_pylist(),
-        good,
-    ):
-        chosen = [name for name in good if name in set(some)]
-        if chosen:
-            return chosen[0]
-    return None
 
 
 def text(
@@ -64,7 +23,6 @@ def text(
     levels: Levels,
     counts: Counts,
     tables: Mapping[str, pa.Table],
-    warnings: Sequence[str],
 ) -> str:
     """Write the summary of a table that was taken apart.
 
@@ -75,8 +33,6 @@ def text(
     counts : Counts
     tables : mapping of str to pyarrow.Table
         The final tables.
-    warnings : sequence of str
-        What to beware of.
 
     Returns
     -------
@@ -86,10 +42,10 @@ def text(
     """
     frames = {name: table.to_pandas() for name, table in tables.items()}
     parts = [_read(study, levels, counts), _components(frames["components"])]
-    name = main_estimator(tables)
+    name = findings.main_estimator(frames)
     if name is not None:
         parts += [_contributors(name, frames, study), _gauge(name, frames, study)]
-    parts += [_comparison(frames["comparison"]), _warnings(warnings)]
+    parts += [_comparison(frames["comparison"]), _warnings(frames["cautions"]["text"])]
     parts += [_fits(frames["fits"]), _tables(study, tables)]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
@@ -151,61 +107,37 @@ def _components(found: pd.DataFrame) -> list[str]:
 def _contributors(
     name: str, frames: Mapping[str, pd.DataFrame], study: Study
 ) -> list[str]:
-    ranking, estimates = frames["ranking"], frames["estimates"]
-    ranking = ranking[ranking["estimator"] == name]
-    mine = estimates[estimates["estimator"] == name]
-    if ranking.empty:
-        return _without_draws(name, mine, study)
-    mu, contrast, scatter = (
-        frame.set_index(["level", "contributor"])
-        for frame in (
-            mine[mine["parameter"] == "mu"],
-            mine[mine["parameter"] == "variance_contrast"],
-            frames["scatter"][frames["scatter"]["estimator"] == name],
-        )
-    )
-    of_interest = mine["parameter"].isin(["mu", "variance_contrast"])
-    by_prior = set(mine.loc[of_interest & ~mine["identified"], "level"])
-    components = frames["components"]
-    perhaps_0 = (components["estimator"] == name) & (components["sd_lower_95"] == 0)
-    doubtful = set(components.loc[perhaps_0, "level"])
+    standings = findings.standings(name, frames)
+    if not standings:
+        estimates = frames["estimates"]
+        return _without_draws(name, estimates[estimates["estimator"] == name], study)
     lines = [f"Which contributors shift the values, and which are noisy ({name}):"]
-    for level, of_level in ranking.groupby("level", sort=True):
-        title = of_level["level_name"].iloc[0]
-        if level in by_prior:
+    for _, of_level in groupby(standings, lambda one: one.level):
+        mine = list(of_level)
+        title = mine[0].level_name
+        if mine[0].by_prior:
             title += ", as far as the prior tells it from other levels"
         lines.append(f"  {title}")
-        none_shifts = level in doubtful
-        for question, word in QUESTIONS.items():
-            asked = of_level[of_level["question"] == question]
-            if asked.empty:
-                continue
-            asked = asked.sort_values("probability", ascending=False, kind="stable")
-            best = asked.iloc[0]
-            of_means = question.endswith("_mu")
-            if best["probability"] < CLEAR or (of_means and none_shifts):
-                some = ", ".join(
-                    f"{row.label} {row.probability:.2f}"
-                    for row in _rows(asked.head(NAMED))
-                )
-                why = ", perhaps none is" * (of_means and none_shifts)
-                lines.append(f"    {word:<9} not clear{why}: {some}")
-                continue
-            key = (level, best["contributor"])
-            said = (
-                f"    {word:<9} {best['label']}, probability {best['probability']:.2f}"
-            )
-            if of_means:
-                lines.append(f"{said}: {_with_ends(mu.loc[key], 'estimate', '+.4g')}")
-                continue
-            lines += [
-                f"{said}: its variance less the mean of its level "
-                + _with_ends(contrast.loc[key], "estimate", "+.4g"),
-                f"{'':14}rows with it scatter with sd "
-                + _with_ends(scatter.loc[key], "sd")
-                + f", with the others {scatter.loc[key]['others_sd']:.4g}",
-            ]
+        for one in mine:
+            lines += _standing(one)
     return lines
+
+
+def _standing(one: findings.Standing) -> list[str]:
+    word = f"    {findings.QUESTIONS[one.question]:<9}"
+    if not one.clear:
+        some = ", ".join(f"{label} {share:.2f}" for label, share in one.likeliest)
+        why = ", perhaps none is" * one.doubtful
+        return [f"{word} not clear{why}: {some}"]
+    said = f"{word} {one.label}, probability {one.probability:.2f}: "
+    if one.scatter is None or one.others is None:
+        return [said + _with_ends(one.value, "+.4g")]
+    return [
+        f"{said}its variance less the mean of its level "
+        + _with_ends(one.value, "+.4g"),
+        f"{'':14}rows with it scatter with sd {_with_ends(one.scatter)}, with the "
+        f"others {one.others.estimate:.4g}",
+    ]
 
 
 def _without_draws(name: str, estimates: pd.DataFrame, study: Study) -> list[str]:
@@ -224,11 +156,9 @@ def _without_draws(name: str, estimates: pd.DataFrame, study: Study) -> list[str
     return textwrap.wrap(said + ".", WIDTH)
 
 
-def _with_ends(row: Any, column: str, form: str = ".4g") -> str:
+def _with_ends(number: findings.Number, form: str = ".4g") -> str:
     """Write a number with the ends of its 95 % interval."""
-    prefix = "" if column == "estimate" else f"{column}_"
-    ends = f"{row[prefix + 'lower_95']:.4g} to {row[prefix + 'upper_95']:.4g}"
-    return f"{row[column]:{form}} ({ends})"
+    return f"{number.estimate:{form}} ({number.lower:.4g} to {number.upper:.4g})"
 
 
 def _gauge(name: str, frames: Mapping[str, pd.DataFrame], study: Study) -> list[str]:
@@ -273,8 +203,8 @@ def _comparison(found: pd.DataFrame) -> list[str]:
     return lines
 
 
-def _warnings(warnings: Sequence[str]) -> list[str]:
-    if not warnings:
+def _warnings(warnings: pd.Series) -> list[str]:
+    if warnings.empty:
         return []
     return [
         "What to beware of:",

@@ -6,72 +6,20 @@ inside of functions.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from summands.report.answer_entries import OF_TABLES
 from summands.report.axes import Axis
+from summands.report.entries import Entry
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from summands.report import answer_panels, panels
-    from summands.report.page.content import Chart, Source
+    from summands.report import panels
+    from summands.report.page.content import Chart
     from summands.report.reading import Tables
     from summands.study.study import Study
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A figure of a study.
-
-    Parameters
-    ----------
-    name : str
-        Of its file.
-    shows : str
-        Its label in a report.
-    needs : tuple of str
-        Final tables that its panel reads.
-    panel : callable
-        Makes its plain data from a study's `Tables`.
-    draw : callable
-        Draws these data with matplotlib.
-    chart : callable
-        Makes the chart of the page of these data, this entry, and the names of the
-        study's estimators.
-    filters : tuple of (str, str, object)
-        What is chosen of the first table that it needs.
-    condition : callable, optional
-        Whether a study has the figure; every study does where there is none.
-    """
-
-    name: str
-    shows: str
-    needs: tuple[str, ...]
-    panel: Callable[[Tables], Any]
-    draw: Callable[[Any], Figure]
-    chart: Callable[[Any, Entry, list[str]], Chart]
-    filters: tuple[tuple[str, str, Any], ...] = ()
-    condition: Callable[[Study], bool] | None = None
-
-    @property
-    def caption(self) -> str:
-        """Name of the file of its caption, in report/captions."""
-        return f"{self.name}.rst"
-
-    @property
-    def source(self) -> Source:
-        """Where its numbers come from."""
-        from summands.report.page.content import Source
-
-        columns = {
-            "recovery": ("design", "estimator", "metric"),
-            "estimates": ("design", "estimator", "level_name"),
-        }
-        table = self.needs[0]
-        return Source(table, self.filters, columns.get(table, ("estimator",)))
 
 
 def _truth(tables: Tables) -> panels.Scatter:
@@ -214,70 +162,8 @@ _ENTRIES = (
 )
 
 
-def _draw_forest(panel: answer_panels.Forest) -> Figure:
-    from summands.report import answer_figures
-
-    return answer_figures.forest(panel)
-
-
-def _chart_forest(
-    panel: answer_panels.Forest, entry: Entry, estimators: list[str]
-) -> Chart:
-    from summands.report.page import charts
-
-    return charts.forest(panel, entry.name, entry.shows, entry.source, estimators)
-
-
-def _shares(tables: Tables) -> answer_panels.Forest:
-    from summands.report import answer_panels
-
-    return answer_panels.shares(tables.whole("components"))
-
-
-def _means(tables: Tables) -> answer_panels.Forest:
-    from summands.report import answer_panels
-
-    assert tables.study.observed is not None
-    value = tables.study.observed.source.value
-    return answer_panels.means(tables.whole("shrinkage"), value)
-
-
-def _noise(tables: Tables) -> answer_panels.Forest:
-    from summands.report import answer_panels
-
-    return answer_panels.noise(tables.whole("estimates"))
-
-
-_OF_TABLES = (
-    Entry(
-        "shares",
-        "share of the variance of each level",
-        ("components",),
-        _shares,
-        _draw_forest,
-        _chart_forest,
-    ),
-    Entry(
-        "means",
-        "which contributors shift the values",
-        ("shrinkage",),
-        _means,
-        _draw_forest,
-        _chart_forest,
-    ),
-    Entry(
-        "noise",
-        "which contributors are noisy",
-        ("estimates",),
-        _noise,
-        _draw_forest,
-        _chart_forest,
-        (("parameter", "==", "variance_contrast"),),
-    ),
-)
-
 # All figures by name, in the order of a report.
-FIGURES = {entry.name: entry for entry in (*_ENTRIES, *_OF_TABLES)}
+FIGURES = {entry.name: entry for entry in (*_ENTRIES, *OF_TABLES)}
 
 
 def of(study: Study) -> list[Entry]:
@@ -293,6 +179,6 @@ def of(study: Study) -> list[Entry]:
     """
     return [
         entry
-        for entry in (_ENTRIES if study.observed is None else _OF_TABLES)
+        for entry in (_ENTRIES if study.observed is None else OF_TABLES)
         if entry.condition is None or entry.condition(study)
     ]

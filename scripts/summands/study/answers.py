@@ -49,7 +49,11 @@ SCHEMAS: dict[str, pa.Schema] = {
     "sensitivity": sensitivity.SENSITIVITY,
     "differences": differences.DIFFERENCES,
     "gauge": gauge.GAUGE,
+    "cautions": told.CAUTIONS,
 }
+
+# What is made of the other tables.
+LAST = ("cautions",)
 
 
 class RequestError(ValueError):
@@ -179,7 +183,7 @@ def make(
     return {
         name: pa.concat_tables(parts) if parts else SCHEMAS[name].empty_table()
         for name, parts in pieces.items()
-        if name not in ("estimates", "fits")
+        if name not in ("estimates", "fits", *LAST)
     }
 
 
@@ -224,44 +228,30 @@ def _rng(study: Study, purpose: str) -> np.random.Generator:
     return np.random.default_rng(seeds.of_table(study.seed, purpose))
 
 
-def cautions(
-    cells: Cells, found: Mapping[str, pa.Table], main: str | None
-) -> list[str]:
-    """Say what to beware of, a sentence or two each.
+def cautions(cells: Cells, found: Mapping[str, pa.Table], main: str | None) -> pa.Table:
+    """Tabulate what to beware of.
 
     Parameters
     ----------
     cells : Cells
     found : mapping of str to pyarrow.Table
-        The final tables.
+        The other final tables.
     main : str or None
         The estimator whose answer is told in words.
+
+    Returns
+    -------
+    pyarrow.Table
+        With the columns of `cautions.CAUTIONS`.
     """
-    fits = found["fits"]
-    lines = [
-        f"{row['estimator']} failed ({row['error']}): it has no answer."
-        if row["error"]
-        else f"{row['estimator']} did not converge ({row['criterion']}): do not trust "
-        "its numbers."
-        for row in fits.filter(pc.invert(fits["converged"])).to_pylist()
-    ]
-    lines += [
-        f"The priors of {row['estimator']} contradict the table: "
-        f"{row['prior_conflict']}."
-        for row in fits.to_pylist()
-        if row["prior_conflict"]
-    ]
-    lines += [
-        f"{row['estimator']}: {row['remark']}."
-        for row in fits.to_pylist()
-        if row["remark"]
-    ]
-    return [
-        *lines,
-        *told.of_cells(cells),
-        *told.of_components(_of(found["components"], main)),
-        *told.of_sensitivity(_of(found["sensitivity"], main)),
-    ]
+    return told.table(
+        [
+            *told.of_fits(found["fits"]),
+            *told.of_cells(cells),
+            *told.of_components(_of(found["components"], main)),
+            *told.of_sensitivity(_of(found["sensitivity"], main)),
+        ]
+    )
 
 
 def _of(table: pa.Table, estimator: str | None) -> pa.Table:

@@ -1,10 +1,12 @@
 """Cautions: each is told where it holds, in names, and nowhere else."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from summands.decomposition import cautions, components, sensitivity, tables
 from summands.estimation.results import Components
+from summands.estimation.tables import FITS
 from summands.model.cells import Cells, collapse
 from summands.model.levels import Levels
 from summands.model.rows import Rows
@@ -31,18 +33,28 @@ def crossed(*sizes, trials=2):
 NAMES = ["Batch", "cask"]
 
 
+def texts(found):
+    """Texts of cautions, each of a kind that is documented."""
+    assert {one.kind for one in found} <= {*cautions.KINDS}
+    return [one.text for one in found]
+
+
+def of_cells(*columns):
+    return texts(cautions.of_cells(cells_of(*columns)))
+
+
 def test_a_crossed_table_with_replicates_has_no_cautions():
-    assert cautions.of_cells(cells_of(crossed(4, 3))) == []
-    assert cautions.of_cells(cells_of(crossed(4, 3, 5))) == []
-    assert cautions.of_cells(cells_of(crossed(6))) == []
+    assert of_cells(crossed(4, 3)) == []
+    assert of_cells(crossed(4, 3, 5)) == []
+    assert of_cells(crossed(6)) == []
 
 
 def test_one_row_a_cell_is_told():
-    (text,) = cautions.of_cells(cells_of(crossed(24, 6, trials=1)))
+    (text,) = of_cells(crossed(24, 6, trials=1))
     assert "No combination of contributors was measured twice" in text
     # One combination that was is enough.
     columns = np.concatenate([crossed(24, 6, trials=1), [[0], [0]]], axis=1)
-    assert cautions.of_cells(cells_of(columns)) == []
+    assert of_cells(columns) == []
 
 
 def test_a_nested_level_is_told_with_who_is_in_what():
@@ -52,13 +64,13 @@ def test_a_nested_level_is_told_with_who_is_in_what():
         ([batch, cask], NAMES),
         ([cask, batch], NAMES[::-1]),
     ):
-        (text,) = cautions.of_cells(cells_of(columns, names))
+        (text,) = of_cells(columns, names)
         assert text.startswith("cask is nested in Batch")
         assert "c0 with B0, c1 with B0" in text
         assert "c7 with B1 and 4 more)" in text
         assert "c8" not in text
     cask[-1] = 0
-    told = cautions.of_cells(cells_of([batch, cask], NAMES))
+    told = of_cells([batch, cask], NAMES)
     assert not any("nested" in text for text in told)
     assert "2 groups that never meet" in told[0]
 
@@ -67,9 +79,7 @@ def test_levels_that_split_alike_are_told():
     lot = np.repeat(np.arange(4), 3)
     machine = np.array([2, 0, 3, 1])[lot]
     operator = np.tile(np.arange(3), 4)
-    told = cautions.of_cells(
-        cells_of([lot, machine, operator], ["lot", "machine", "operator"])
-    )
+    told = of_cells([lot, machine, operator], ["lot", "machine", "operator"])
     assert told[0].startswith("lot and machine split the rows in the same way")
     assert "l0 with m2, l1 with m0, l2 with m3, l3 with m1" in told[0]
     assert not any("nested" in text for text in told)
@@ -78,27 +88,27 @@ def test_levels_that_split_alike_are_told():
 def test_groups_that_never_meet_are_told():
     operator = np.array([0, 0, 1, 1, 2, 2, 3, 3] * 2)
     part = np.array([0, 1, 0, 1, 2, 3, 2, 3] * 2)
-    (text,) = cautions.of_cells(cells_of([operator, part], ["operator", "part"]))
+    (text,) = of_cells([operator, part], ["operator", "part"])
     assert "operator and part fall into 2 groups that never meet" in text
     assert "(o0, o1 with p0, p1; o2, o3 with p2, p3)" in text
     # One row that joins them.
     joined = [np.append(operator, [0, 0]), np.append(part, [2, 2])]
-    assert cautions.of_cells(cells_of(joined, ["operator", "part"])) == []
+    assert of_cells(joined, ["operator", "part"]) == []
 
 
 def test_who_meets_often_meets():
     """256 cells of the same two contributors: more than small integers can count."""
     shift = np.repeat(np.arange(256), 3)
     operator, part = np.tile([0, 0, 1], 256), np.tile([0, 1, 1], 256)
-    told = cautions.of_cells(cells_of([operator, part, shift]))
+    told = of_cells([operator, part, shift])
     assert not any("never meet" in text for text in told)
 
 
 def test_three_levels_that_are_tied_are_told():
     """Every pair of levels meets, but three cells do not give four means."""
     cells = [[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 0]]
-    assert cautions.of_cells(cells_of(np.repeat(cells, 2, axis=0).T)) == []
-    (text,) = cautions.of_cells(cells_of(np.repeat(cells[:3], 2, axis=0).T))
+    assert of_cells(np.repeat(cells, 2, axis=0).T) == []
+    (text,) = of_cells(np.repeat(cells[:3], 2, axis=0).T)
     assert text.startswith("The data do not determine all means")
     assert "level 0/l0" in text
 
@@ -106,11 +116,11 @@ def test_three_levels_that_are_tied_are_told():
 def test_single_rows_are_told():
     columns = crossed(12, 3)
     columns = np.concatenate([columns, [[12, 13], [0, 1]]], axis=1)
-    (text,) = cautions.of_cells(cells_of(columns, ["plate", "sample"]))
+    (text,) = of_cells(columns, ["plate", "sample"])
     assert text.startswith("2 of the 14 contributors of plate have a single row")
     assert "(p12, p13)" in text
     unit = np.arange(30)
-    told = cautions.of_cells(cells_of([unit, unit % 3], ["unit", "site"]))
+    told = of_cells([unit, unit % 3], ["unit", "site"])
     assert any(
         text.startswith("Each contributor of unit has a single row") for text in told
     )
@@ -119,7 +129,7 @@ def test_single_rows_are_told():
 def test_lists_are_cut():
     columns = crossed(2, 3)
     more = np.stack([np.arange(2, 22), np.zeros(20, int)])
-    told = cautions.of_cells(cells_of(np.concatenate([columns, more], axis=1)))
+    told = of_cells(np.concatenate([columns, more], axis=1))
     (text,) = [text for text in told if "single row" in text]
     assert "l9 and 12 more)" in text
 
@@ -132,17 +142,17 @@ def test_order_and_names_of_contributors_do_not_matter(seed):
     cask = np.repeat(np.arange(12), 2)
     day = rng.integers(4, size=24)
     day[:4] = np.arange(4)
-    one = cautions.of_cells(cells_of([batch, cask, day]))
+    one = of_cells([batch, cask, day])
     places = [rng.permutation(column.max() + 1) for column in (batch, cask, day)]
     columns = [p[c] for p, c in zip(places, (batch, cask, day), strict=True)]
-    two = cautions.of_cells(cells_of(columns))
+    two = of_cells(columns)
     assert [text.split("(")[0] for text in one] == [text.split("(")[0] for text in two]
 
 
 def test_strange_labels_are_printed_as_they_are():
     labels = (("all",), ("a b", '"q"', "третий"), ("x, y", "z"))
     columns = np.concatenate([crossed(2, 2), [[2], [0]]], axis=1)
-    (text,) = cautions.of_cells(cells_of(columns, ["m", "n"], labels))
+    (text,) = of_cells(columns, ["m", "n"], labels)
     assert "(третий)" in text
 
 
@@ -151,12 +161,12 @@ def test_components_that_may_be_zero_are_told():
     sd = np.array([0.0, 1.0, 2.0, 3.0])
     lower, upper = np.array([0.0, 0.0, 1.0, 0.0]), 2 * sd
     found = components.of_components("r", Components(sd, lower, upper), levels)
-    (text,) = cautions.of_components(found)
+    (text,) = texts(cautions.of_components(found))
     assert text.startswith("The data cannot tell whether machine shifts the values")
     assert "is below 2 with" in text
     sd[2], lower[2] = 0.0, np.nan
     found = components.of_components("reml", Components(sd, lower, upper), levels)
-    told = cautions.of_components(found)
+    told = texts(cautions.of_components(found))
     assert len(told) == 2
     assert told[1].startswith("reml puts the component of operator at 0")
     # Without an interval, and away from 0, there is nothing to tell.
@@ -186,7 +196,7 @@ def test_priors_that_decide_are_told():
             if name not in ("estimator", "component", "level", "diagnosis")
         },
     )
-    strong, both = cautions.of_sensitivity(found)
+    strong, both = texts(cautions.of_sensitivity(found))
     assert strong.startswith("The prior decides much of the component machine (nutpie)")
     assert both.startswith("The prior has a say in the noise (nutpie)")
     assert "before the data 1.5 to 1.5" in both
@@ -194,11 +204,11 @@ def test_priors_that_decide_are_told():
 
 def test_labels_that_look_alike_are_told_with_examples():
     labels = (("all",), ("B 1", "b1 ", "b2", "b\u00a02"), ("x", "X", "x1"))
-    (one, other) = cautions.of_cells(cells_of(crossed(4, 3), labels=labels))
+    one, other = of_cells(crossed(4, 3), None, labels)
     assert '("B 1" and "b1 ", "b2" and "b\u00a02")' in one
     assert '("x" and "X"): each counts' in other
     plain = (("all",), ("a1", "a11", "a", "b-1"), ("1", "1.0", "01"))
-    assert cautions.of_cells(cells_of(crossed(4, 3), labels=plain)) == []
+    assert of_cells(crossed(4, 3), None, plain) == []
 
 
 def test_large_tables_are_read_without_matrices_of_contributors():
@@ -219,3 +229,39 @@ def test_large_tables_are_read_without_matrices_of_contributors():
     )
     assert cautions.of_cells(cells) == []
     assert "null_space" not in vars(cells)
+
+
+def test_the_table_has_what_is_known_of_each_caution():
+    batch, cask = np.repeat(np.arange(3), 8), np.repeat(np.arange(12), 2)
+    found = cautions.of_cells(cells_of([batch, cask], NAMES))
+    found.append(cautions.Caution(cautions.REMARK, "A remark.", "nutpie"))
+    table = cautions.table(found)
+    assert table.schema.equals(cautions.CAUTIONS, check_metadata=True)
+    assert [(row["component"], row["other"]) for row in table.to_pylist()] == [
+        ("cask", "Batch"),
+        (None, None),
+    ]
+    assert table["estimator"].to_pylist() == [None, "nutpie"]
+    assert table["text"].to_pylist() == texts(found)
+    assert cautions.table([]).schema.equals(cautions.CAUTIONS)
+
+
+def test_fits_that_are_not_to_be_trusted_are_told():
+    rows = [
+        {"estimator": "good", "converged": True},
+        {"estimator": "bad", "converged": False, "criterion": "max_rhat 1.2"},
+        {"estimator": "none", "converged": False, "error": "no memory"},
+        {"estimator": "prior", "converged": True, "prior_conflict": "mu_sd of tool"},
+        {"estimator": "odd", "converged": True, "remark": "took 3 attempts"},
+    ]
+    found = cautions.of_fits(pa.Table.from_pylist(rows, schema=FITS))
+    assert [(one.kind, one.estimator) for one in found] == [
+        (cautions.UNCONVERGED, "bad"),
+        (cautions.FAILED, "none"),
+        (cautions.PRIOR_CONTRADICTED, "prior"),
+        (cautions.REMARK, "odd"),
+    ]
+    for one, word in zip(
+        found, ["max_rhat 1.2", "no memory", "mu_sd of tool", "3 attempts"], strict=True
+    ):
+        assert word in one.text

@@ -1,7 +1,6 @@
 """The summary of an observed table claims what its tables say, and no more."""
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 
@@ -12,7 +11,7 @@ from summands.estimation.tables import ESTIMATES, FITS
 from summands.model.cells import collapse
 from summands.model.levels import Levels
 from summands.model.rows import Rows
-from summands.report import answer, answer_panels
+from summands.report import answer
 from summands.study import answers, study
 from tests.unit.decomposition.stand_ins import draws_of
 
@@ -60,7 +59,7 @@ def tables(*, mu_sd, identified=True, name="nutpie", mu=(2.0, 0.0, -2.0)):
         for k, label in enumerate("ABC")
     ]
     fits = [{"estimator": name, "converged": True, "seconds": 1.0}]
-    found = {key: empty(key) for key in ("comparison", "checks", "sensitivity")}
+    found = {key: empty(key) for key in ("comparison", "cautions")}
     if name != "nutpie":
         found |= {key: empty(key) for key in ("components", "ranking", "scatter")}
     else:
@@ -84,7 +83,7 @@ def told(found):
             "estimators": {name: {}},
         }
     )
-    return answer.text(checked, LEVELS, Counts(24, 0, 0, {}, True), found, [])
+    return answer.text(checked, LEVELS, Counts(24, 0, 0, {}, True), found)
 
 
 def clear(rng, shape):
@@ -132,17 +131,3 @@ def test_nothing_is_said_to_be_in_a_table_that_has_it_not():
     assert "and this study has none (nutpie is one); the data alone do not" in text
     assert "do not determine those of tool." in text
     assert "shrinkage.parquet" not in text
-
-
-def test_an_estimator_that_says_nothing_of_means_is_not_in_their_figure():
-    of_level = {"level_name": "tool", "lower_95": 0.0, "upper_95": 1.0}
-    rows = [
-        of_level
-        | {"estimator": name, "contributor": k, "label": label, "mu": mu}
-        | {"least_squares": np.nan}
-        for name, mu in (("nutpie", 0.5), ("maximum_likelihood", np.nan))
-        for k, label in enumerate("ABC")
-    ]
-    panel = answer_panels.means(pd.DataFrame(rows), "x")
-    assert {*panel.points["estimator"]} == {"nutpie"}
-    assert len(panel.points) == 3

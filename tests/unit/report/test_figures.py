@@ -17,6 +17,7 @@ from summands.report import (
 )
 from summands.report.axes import Axis
 
+from ..observed_tables import made
 from ..studies import study_tables
 
 MANY = [f"design_{number}" for number in range(60)]
@@ -277,10 +278,9 @@ def test_figures_of_tiny_and_huge_units_have_their_units_in_labels(scale, frames
     estimates = frames["estimates"].copy()
     estimates[columns] *= scale
     figures_drawn = [scatter(estimates, frames["fits"])[1]]
-    contrasts = estimates.assign(
-        parameter="variance_contrast", level=1, level_name="tool", label="a"
-    )
-    figures_drawn.append(answer_figures.forest(answer_panels.noise(contrasts)))
+    found = made(unit=scale)
+    panel = answer_panels.noise(found.frames, found.study)
+    figures_drawn.append(answer_figures.forest(panel))
     for figure in figures_drawn:
         figure.canvas.draw()
         for place in figure.axes:

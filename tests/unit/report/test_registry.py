@@ -11,19 +11,19 @@ import pytest
 import summands
 from summands.data.design import Design
 from summands.estimators import Entry
-from summands.report import registry
+from summands.report import answer_entries, registry
+from summands.report.page import CAPTIONS
 from summands.report.reading import Tables
 
 from ..studies import LEVELS, TABLES, study_tables
 
 SCRIPTS = Path(summands.__file__).parents[1]
-CAPTIONS = SCRIPTS.parent / "workflow" / "report"
 
 # Captions of what is no figure: the report itself, and the summary.
 OTHERS = {"workflow.rst", "summary.rst"}
 
 # Figures of an observed table.
-OF_TABLES = {"shares", "means", "noise"}
+OF_TABLES = {entry.name for entry in answer_entries.OF_TABLES}
 
 
 class Recorded(dict):

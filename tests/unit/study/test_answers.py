@@ -9,10 +9,11 @@ import pytest
 
 from summands.data import observed, seeds, table_data
 from summands.data.source import Level, Source
+from summands.decomposition import cautions
 from summands.estimation import fitting, tables
 from summands.model.data_set import DataSet
 from summands.model.problem import Problem
-from summands.report import answer
+from summands.report import answer, findings
 from summands.study import answers, study
 
 TOOLS, LOTS = ["a", "b", "c", "d"], ["x", "y", "z"]
@@ -234,15 +235,15 @@ def test_another_order_of_labels_permutes_the_answer(plain, tmp_path):
 
 def test_the_summary_says_what_the_tables_say(tmp_path):
     checked, levels, counts, found = taken_apart(tmp_path, rows())
-    name = answer.main_estimator(found)
-    assert name == "nutpie"
-    warnings = ["A warning that is long enough to need a second line, " + "x " * 60]
+    frames = {name: table.to_pandas() for name, table in found.items()}
+    assert findings.main_estimator(frames) == "nutpie"
+    long = "A warning that is long enough to need a second line, " + "x " * 60
+    told = [cautions.Caution(cautions.REMARK, long)]
     text = answer.text(
         checked,
         levels,
         replace(counts, filtered=3, dropped_rows=2, dropped={"value": 2}),
-        found,
-        warnings,
+        found | {"cautions": cautions.table(told)},
     )
     assert "72 rows of value; levels tool (4), lot (3)" in text
     assert "left out by the filter: 3 rows" in text

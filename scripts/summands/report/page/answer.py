@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
-from summands.report import registry
-from summands.report.page import captions, machinery
+from summands.report import findings, labels, registry
+from summands.report.findings import Frames
+from summands.report.labels import named
+from summands.report.page import answer_grids, answer_words, captions, machinery
+from summands.report.page.answer_words import listed
 from summands.report.page.content import Page, Section, Select
 from summands.report.reading import Tables
+from summands.study import answers
+from summands.study.study import Study
+
+NOTHING = "No estimator of this study says anything of it."
 
 
 def page(tables: Tables) -> Page:
@@ -23,17 +31,21 @@ def page(tables: Tables) -> Page:
     """
     study = tables.study
     assert study.observed is not None
-    names = [level.name for level in study.observed.source.levels]
+    frames = {
+        name: tables.whole(name)
+        for name in answers.tables_of(study.observed)
+        if name != "differences"
+    }
     selects = [
         Select("estimator", "Estimator", list(study.estimators)),
-        Select("level", "Level", names),
+        Select("level", "Level", labels.level_names(study)),
     ]
     return Page(
         study.name,
         "An observed table, taken apart",
-        [f"{study.observed.source.value} as a sum of {', '.join(names)}."],
+        [_asked(frames, study)],
         [
-            Section("answer", "What the table says", "answer"),
+            _answer(frames, study),
             *_figures(tables),
             machinery.section(tables),
         ],
@@ -44,11 +56,49 @@ def page(tables: Tables) -> Page:
 
 def _figures(tables: Tables) -> Iterator[Section]:
     estimators = list(tables.study.estimators)
+    assert tables.study.observed is not None
+    whole = [level.name for level in tables.study.observed.source.levels]
+    called = dict(zip(labels.level_names(tables.study), whole, strict=True))
     for entry in registry.of(tables.study):
+        chart = entry.chart(entry.panel(tables), entry, estimators)
+        source = replace(chart.source, words={**chart.source.words, "level": called})
+        chart = replace(chart, source=source)
+        empty = chart.data.empty
         yield Section(
             entry.name,
             entry.shows[0].upper() + entry.shows[1:],
-            entry.shows,
-            captions.paragraphs(entry.name),
-            charts=[entry.chart(entry.panel(tables), entry, estimators)],
+            entry.name,
+            [NOTHING] if empty else captions.paragraphs(entry.name),
+            charts=[] if empty else [chart],
         )
+
+
+def _asked(frames: Frames, study: Study) -> str:
+    """Say what was measured, and what it is taken to be a sum of."""
+    assert study.observed is not None
+    estimates = frames["estimates"]
+    sizes = estimates.groupby("level")["contributor"].nunique()
+    told = [
+        f"{name} ({sizes[level]:,})" if level in sizes else name
+        for level, name in labels.by_level(study).items()
+    ]
+    found = frames["shrinkage"]
+    first = found[found["estimator"] == found["estimator"].iloc[:1].squeeze()]
+    rows = first[first["level"] == first["level"].min()]["rows"].sum()
+    count = f"{rows:,} values of" if rows else "Values of"
+    verb = "add" if len(told) > 1 else "adds"
+    return (
+        f"{count} {named(study.observed.source.value)}. Each is taken as a sum of what "
+        f"its {listed(told)} {verb}; in brackets, how many of each there are."
+    )
+
+
+def _answer(frames: Frames, study: Study) -> Section:
+    main = findings.main_estimator(frames)
+    return Section(
+        "answer",
+        "What the table says",
+        "answer",
+        findings=answer_words.sentences(main, frames, study),
+        tables=list(answer_grids.grids(main, frames, study)),
+    )

@@ -13,7 +13,6 @@ import altair as alt
 import pandas as pd
 
 from summands.report import names
-from summands.report.answer_panels import Forest
 from summands.report.axes import Axis
 from summands.report.page.content import Chart, Select, Source
 from summands.report.panels import ByDesign, Ranks, Scatter, present
@@ -191,7 +190,7 @@ def by_design(
         data[list(titles)],
         titles,
         source,
-        ("design", "estimator", "parameter", "metric")[many:][: 4 if several else 3],
+        ["design"] * (not many) + ["estimator", "parameter"] + ["metric"] * several,
         [Select("metric", "Metric", options, options[0], everywhere=False)]
         if several and options
         else [],
@@ -302,55 +301,4 @@ def ranks(panel: Ranks, name: str, title: str, source: Source) -> Chart:
         titles,
         source,
         ("design", "estimator"),
-    )
-
-
-def forest(
-    panel: Forest, name: str, title: str, source: Source, estimators: Sequence[str]
-) -> Chart:
-    """Set estimates with their intervals one under the other."""
-    data = panel.points.rename(columns={"facet": "level", "row": "label"})
-    sole = data["level"].nunique() < 2
-    titles = {
-        **({} if sole else {"level": "level"}),
-        "label": "contributor" if not sole else "component",
-        "estimator": "estimator",
-        "estimate": panel.axis.label,
-        "lower": "95 % from",
-        "upper": "to",
-        **({"raw": panel.raw} if panel.raw else {}),
-    }
-    base = alt.Chart().encode(
-        y=alt.Y("label:N", sort=None, title=None),
-        yOffset=alt.YOffset("estimator:N", scale=alt.Scale(domain=list(estimators))),
-        color=coloured(estimators),
-    )
-    value = alt.X("estimate:Q", title=panel.axis.label, scale=scale(panel.axis))
-    layers = [
-        base.mark_rule().encode(x="lower:Q", x2="upper:Q"),
-        base.mark_point(filled=True, size=45).encode(
-            x=value, tooltip=tooltip(titles, data)
-        ),
-    ]
-    if panel.axis.limits is None:
-        zero = alt.Chart().mark_rule(color="gray").encode(x=alt.datum(0.0))
-        layers.insert(0, zero)
-    if panel.raw:
-        layers.append(
-            base.mark_point(shape="cross", angle=45, size=30).encode(
-                x="raw:Q", color=alt.value("gray")
-            )
-        )
-    layers = [each.properties(height={"step": ROW}) for each in layers]
-    return Chart(
-        name,
-        title,
-        f"{panel.axis.label}, with 95 % intervals, for each contributor and estimator",
-        specification(faceted(layers, "level", x="independent", y="independent")),
-        data[list(dict.fromkeys(["level", *titles]))],
-        titles,
-        source,
-        ("estimator", "level"),
-        facet_width=380,
-        margin=200,
     )

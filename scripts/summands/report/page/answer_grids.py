@@ -1,0 +1,269 @@
+"""The answer of an observed table in tables that stand in its page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from summands.decomposition import ranking
+from summands.report import doubts, findings, labels, numbers
+from summands.report.answer_panels import SHOWN
+from summands.report.findings import Frames, Number
+from summands.report.labels import named
+from summands.report.page.content import Cell, Grid
+from summands.study.study import Study
+
+# Columns of the table "gauge" that are shown.
+GAUGE = ("sd", "contribution", "study_variation", "tolerance_share", "ndc")
+
+
+def grids(main: str | None, frames: Frames, study: Study) -> Iterator[Grid]:
+    """Tabulate components, contributors, the gauge and the fits.
+
+    Parameters
+    ----------
+    main : str or None
+        The estimator whose answer it is; None where none converged.
+    frames : mapping of str to pandas.DataFrame
+        The final tables.
+    study : Study
+
+    Yields
+    ------
+    Grid
+    """
+    yield _components(frames, study)
+    if main is not None:
+        yield from _contributors(main, frames, study)
+    if "gauge" in frames and not frames["gauge"].empty:
+        yield _gauges(frames)
+    yield _fits(frames)
+
+
+def _components(frames: Frames, study: Study) -> Grid:
+    found = frames["components"]
+    names = labels.of_components(found, study)
+    rows = []
+    for name, row in zip(names, found.to_dict("records"), strict=True):
+        share, sd = findings.number(row, "share"), findings.number(row, "sd")
+        rows.append(
+            (
+                Cell(named(name)),
+                Cell(row["estimator"]),
+                Cell(_share(share), _known(share.estimate)),
+                _with_ends(sd),
+                Cell(doubts.of_component(row, frames)),
+            )
+        )
+    return Grid(
+        "components",
+        "What each level, and the noise, owns",
+        (
+            "component",
+            "estimator",
+            "% of the variance",
+            "standard deviation",
+            "beware",
+        ),
+        rows,
+        (
+            "The standard deviation is that of the population that the contributors of "
+            "a level come from, not of the few that are here, in the unit of the "
+            "values. In brackets: 95 % intervals.",
+        ),
+    )
+
+
+def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
+    """List the contributors that stand out, by the main estimator."""
+    found = frames["shrinkage"]
+    found = found[found["estimator"] == main]
+    if found.empty:
+        return
+    keys = ["level", "contributor"]
+    estimates, ranks, scatter = (
+        frames[name][frames[name]["estimator"] == main]
+        for name in ("estimates", "ranking", "scatter")
+    )
+    contrast = estimates[estimates["parameter"] == "variance_contrast"]
+    told: Any = found.assign(
+        row=labels.of_rows(found, frames),
+        beware=doubts.of_contributors(found, frames, "mu"),
+    )
+    questions = [
+        question
+        for question in ranking.QUESTIONS
+        if ranks["question"].eq(question).any()
+    ]
+    for question in questions:
+        mine = ranks[ranks["question"] == question].set_index(keys)["probability"]
+        told = told.join(mine.rename(question), on=keys)
+    told = told.join(
+        scatter.set_index(keys)[["sd", "sd_lower_95", "sd_upper_95"]], on=keys
+    )
+    told = told.join(
+        contrast.set_index(keys)[["estimate", "lower_95", "upper_95"]].add_prefix("c_"),
+        on=keys,
+    )
+    noisy = not scatter.empty
+    if questions:
+        told["most"] = told[questions].max(axis=1)
+    else:
+        told["most"] = told["mu"].abs()
+    rows = []
+    left = 0
+    names = labels.by_level(study)
+    for level, mine in told.groupby("level"):
+        chosen = mine.nlargest(SHOWN, "most") if len(mine) > SHOWN else mine
+        left += len(mine) - len(chosen)
+        for row in chosen.sort_values("mu", ascending=False).to_dict("records"):
+            scattered = (
+                findings.number(row, "sd"),
+                Number(row["c_estimate"], row["c_lower_95"], row["c_upper_95"]),
+            )
+            rows.append(
+                (
+                    Cell(named(names[int(str(level))])),
+                    Cell(named(row["row"])),
+                    Cell(f"{row['rows']:,}", float(row["rows"])),
+                    _cell(row["least_squares"], row["upper_95"] - row["lower_95"]),
+                    _with_ends(findings.number(row, "mu")),
+                    *(map(_with_ends, scattered) if noisy else ()),
+                    *(
+                        Cell(f"{row[question]:.2f}", _known(row[question]))
+                        for question in questions
+                    ),
+                    Cell(row["beware"]),
+                )
+            )
+    yield Grid(
+        "contributors",
+        f"Contributors, by {main}",
+        (
+            "level",
+            "contributor",
+            "rows",
+            "rows alone",
+            "mean",
+            *(("sd of rows with it", "variance") if noisy else ()),
+            *(f"{findings.QUESTIONS[question]}?" for question in questions),
+            "beware",
+        ),
+        rows,
+        (
+            "mean, variance: less the mean over the level, with 95 % intervals; rows "
+            "alone: the mean by least squares. Questions: the probability that the "
+            "contributor is the one."
+            + (
+                f" {left:,} contributors that stand out less are not shown; "
+                "``shrinkage.parquet`` has all."
+                if left
+                else ""
+            ),
+        ),
+    )
+
+
+def _gauges(frames: Frames) -> Grid:
+    rows = []
+    for row in frames["gauge"].to_dict("records"):
+        cells = [_with_ends(findings.number(row, name)) for name in GAUGE]
+        rows.append((Cell(row["source"]), Cell(row["estimator"]), *cells))
+    return Grid(
+        "gauge-study",
+        "The gauge",
+        (
+            "source",
+            "estimator",
+            "standard deviation",
+            "% of the variance",
+            "% of the sd",
+            "% of the tolerance",
+            "categories",
+        ),
+        rows,
+    )
+
+
+def _fits(frames: Frames) -> Grid:
+    compared = frames["comparison"].set_index("estimator")
+    rows = []
+    for row in frames["fits"].to_dict("records"):
+        name = row["estimator"]
+        checked = findings.checks(name, frames)
+        behind = compared.loc[name] if name in compared.index else None
+        rows.append(
+            (
+                Cell(name),
+                Cell(_state(row)),
+                Cell(str(_first(row["error"], row["criterion"]))),
+                _cell(row["seconds"]),
+                Cell("-")
+                if checked is None
+                else Cell(
+                    f"{checked.outside:,} of {checked.count:,}",
+                    checked.outside / checked.count,
+                ),
+                *(
+                    (Cell("-"), Cell("-"), Cell("-"))
+                    if behind is None
+                    else (
+                        Cell(f"{behind['difference']:.1f}", behind["difference"]),
+                        Cell(f"{behind['difference_se']:.1f}", behind["difference_se"]),
+                        Cell(
+                            f"{behind['pareto_k_over_0_7']:,.0f}",
+                            float(behind["pareto_k_over_0_7"]),
+                        ),
+                    )
+                ),
+            )
+        )
+    return Grid(
+        "fits",
+        "How the fits went",
+        (
+            "estimator",
+            "converged",
+            "why not",
+            "seconds",
+            "checks outside of 95 %",
+            "log density of left-out rows, less the best",
+            "standard error",
+            "rows not sure",
+        ),
+        rows,
+    )
+
+
+def _state(row: Any) -> str:
+    if pd.notna(row["error"]):
+        return "failed"
+    return "yes" if row["converged"] else "no"
+
+
+def _first(*texts: Any) -> Any:
+    return next((text for text in texts if pd.notna(text)), "")
+
+
+def _share(share: Number) -> str:
+    said = numbers.percent(share.estimate)
+    if not share.bounded:
+        return said
+    return f"{said} ({numbers.percent(share.lower)} to {numbers.percent(share.upper)})"
+
+
+def _with_ends(number: Number) -> Cell:
+    return Cell(
+        numbers.with_ends(number.estimate, number.lower, number.upper),
+        _known(number.estimate),
+    )
+
+
+def _cell(value: float, width: float = float("nan")) -> Cell:
+    return Cell(numbers.rounded(value, width), _known(value))
+
+
+def _known(value: float) -> float | None:
+    return None if pd.isna(value) else float(value)

@@ -1,0 +1,56 @@
+import math
+
+import numpy as np
+import pytest
+
+from summands.report import numbers
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e-6, 1.0, 1e6])
+def test_a_number_is_told_to_two_digits_of_its_interval(unit):
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        value = unit * rng.normal(0, 10 ** rng.uniform(-2, 2))
+        width = unit * 10 ** rng.uniform(-3, 2)
+        told = numbers.rounded(value, width)
+        assert abs(float(told) - value) <= 0.0501 * width
+        assert len(told) < 17, "and no more than that"
+
+
+def test_a_large_origin_keeps_the_digits_that_matter():
+    assert numbers.rounded(1e6 + 0.123456, 0.05) == "1000000.123"
+    assert numbers.rounded(1234567.0, 4000.0) == "1234600"
+
+
+def test_what_is_not_known_is_not_made_up():
+    assert numbers.rounded(math.nan) == "-"
+    assert numbers.rounded(math.inf, 1.0) == "-"
+    assert numbers.rounded(0.0) == "0"
+    assert numbers.rounded(1.23456) == "1.235"
+    assert numbers.with_ends(2.0, math.nan, math.nan, " %") == "2 %"
+
+
+def test_an_interval_stands_behind_its_number():
+    assert (
+        numbers.with_ends(-0.03732, -0.04706, -0.02759) == "-0.037 (-0.047 to -0.028)"
+    )
+    assert numbers.with_ends(18.4, 10.2, 26.0, " %") == "18 % (10 to 26 %)"
+    # An interval of no width says nothing of digits.
+    assert numbers.with_ends(1.5, 1.5, 1.5) == "1.5 (1.5 to 1.5)"
+
+
+@pytest.mark.parametrize(
+    ("share", "told"),
+    [
+        (0.0, "0"),
+        (1.0, "100"),
+        (0.9996, "100"),
+        (0.991446, "99.1"),
+        (0.0082, "0.8"),
+        (0.0003, "0.03"),
+        (1e-7, "under 0.01"),
+        (math.nan, "-"),
+    ],
+)
+def test_small_shares_are_not_rounded_to_nothing(share, told):
+    assert numbers.percent(share) == told
