@@ -1,12 +1,16 @@
-"""Draws of the effects that `posterior.heteroscedastic_density` integrates out.
+"""Draws of what `posterior.heteroscedastic_density` integrates out, and moves of draws.
 
 Given scales, variances and all other effects, those of a level are independent normal
 but for the intercept's prior. So those of the largest level are drawn, exactly; then
-each level anew given the others, see `posterior.crossed_draws`. Centres and spreads of
-log sigma are drawn given these, as for smaller tables.
+each level anew given the others, see `posterior.crossed_draws`. Variances are moved
+along the ridges (`posterior.allocation`) before it, and anew given all effects after
+it, level by level: those of a level are independent too. Centres and spreads of log
+sigma are drawn given these, as for smaller tables. All moves keep the posterior.
 """
 
 from __future__ import annotations
+
+import math
 
 import numba
 import numpy as np
@@ -20,9 +24,11 @@ from summands.posterior import (
     foreign,
     heteroscedastic,
     heteroscedastic_density,
+    level_prior,
 )
 from summands.posterior.crossed_density import effects, scales
 from summands.posterior.crossed_draws import siblings
+from summands.posterior.density import LARGEST, SMALLEST
 from summands.posterior.heteroscedastic import Target
 from summands.posterior.heteroscedastic_density import apart, noise
 from summands.posterior.pooled_draws import scales_of
@@ -42,7 +48,7 @@ def complete(
     z : ndarray, shape (chains, draws, D)
     seed : int
     sweeps : int
-        How often the effects of all levels are drawn anew.
+        How often ridges are moved along, and all levels drawn anew.
     estimated : bool
         Whether scales are.
 
@@ -196,7 +202,117 @@ def _draw(z, record, rng, sweeps, variance, intercept, drawn, scale):  # type: i
                     left[k] += own[i, e]
                     a[e] += n[k] * inverse[k] * left[k]
             mean = siblings(w, a, t, b, prior, rng, own[i])
+        for e in range(size):
+            for k in range(starts[e], starts[e + 1]):
+                left[k] -= own[i, e]
+        for _ in range(sweeps):
+            _renew(record, left, inverse, variance[i], rng)
         intercept[i] = pilot[0] + delta[0]
         for r in range(1, count):
             drawn[i, contributor[r]] = pilot[r] + delta[r]
         scale[i] = np.abs(scale[i])
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _renew(record, residual, inverse, s, rng):  # type: ignore[no-untyped-def]
+    """Draw variances anew given all effects, level after level.
+
+    A step of Metropolis and Hastings in each log sigma, whose proposal is normal: a
+    step of Fisher scoring, with the information there for its precision.
+
+    Parameters
+    ----------
+    record : ndarray of `RECORD`, shape (1,)
+    residual : ndarray, shape (C,)
+        Of the cells' means, without any effect.
+    inverse : ndarray, shape (C,)
+        1 / v; is overwritten.
+    s : ndarray, shape (K,)
+        Is overwritten.
+    rng : numpy.random.Generator
+    """
+    data = record[0]
+    ends = vector(data.noise_ends, np.int64)
+    contributor = vector(data.contributor, np.int64)
+    rest = table(data.rest, np.int64)
+    starts = vector(data.starts, np.int64)
+    n = vector(data.n, np.float64)
+    squares = vector(data.sum_of_squares, np.float64)
+    prior = vector(data.of_levels, np.float64)
+    own = np.empty(len(n), np.int64)
+    column = 0
+    for j in range(len(ends) - 1):
+        start, end = ends[j], ends[j + 1]
+        m = end - start
+        if m == 1:
+            own[:] = 0
+        elif start == data.apart:
+            for e in range(m):
+                own[starts[e] : starts[e + 1]] = e
+        else:
+            for c in range(len(n)):
+                own[c] = contributor[rest[c, column]] - start
+            column += 1
+        log_sigma = 0.5 * np.log(s[start:end])
+        at, spread = prior[0], math.exp(prior[2])
+        if data.estimated:
+            mean = log_sigma.mean()
+            deviations = ((log_sigma - mean) ** 2).sum()
+            at, spread = level_prior.draw(m, deviations, mean - prior[0], prior, rng)
+        precision = 1.0 / (spread * spread)
+        slope, known = _scored(own, n, squares, residual, inverse, s[start:end])
+        there = np.empty(m)
+        log_ratio = np.empty(m)
+        for k in range(m):
+            off = log_sigma[k] - at
+            known[k] += precision
+            step = (slope[k] - precision * off) / known[k]
+            moved = step + rng.standard_normal() / math.sqrt(known[k])
+            there[k] = math.exp(2.0 * (log_sigma[k] + moved))
+            log_ratio[k] = (
+                0.5 * precision * (off * off - (off + moved) ** 2)
+                - 0.5 * math.log(known[k])
+                + 0.5 * known[k] * (moved - step) ** 2
+            )
+            if not SMALLEST < there[k] < LARGEST:
+                there[k] = s[start + k]
+                log_ratio[k] = -np.inf
+        after = np.empty(len(n))
+        for c in range(len(n)):
+            k = own[c]
+            after[c] = 1.0 / (1.0 / inverse[c] + (there[k] - s[start + k]))
+            square = squares[c] + n[c] * residual[c] * residual[c]
+            log_ratio[k] += 0.5 * (
+                n[c] * math.log(after[c] / inverse[c])
+                - square * (after[c] - inverse[c])
+            )
+        slope, known = _scored(own, n, squares, residual, after, there)
+        for k in range(m):
+            moved = 0.5 * math.log(there[k]) - log_sigma[k]
+            known[k] += precision
+            step = (slope[k] - precision * (log_sigma[k] + moved - at)) / known[k]
+            log_ratio[k] += (
+                0.5 * math.log(known[k]) - 0.5 * known[k] * (moved + step) ** 2
+            )
+            if math.log(1.0 - rng.random()) < log_ratio[k]:
+                s[start + k] = there[k]
+            else:
+                there[k] = -1.0
+        for c in range(len(n)):
+            if there[own[c]] > 0.0:
+                inverse[c] = after[c]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def _scored(own, n, squares, residual, inverse, s):  # type: ignore[no-untyped-def]
+    """Slope of the log likelihood in each log sigma, and the information."""
+    slope = np.zeros(len(s))
+    known = np.zeros(len(s))
+    for c in range(len(n)):
+        square = squares[c] + n[c] * residual[c] * residual[c]
+        slope[own[c]] += (square * inverse[c] - n[c]) * inverse[c]
+        known[own[c]] += n[c] * inverse[c] * inverse[c]
+    for k in range(len(s)):
+        slope[k] *= s[k]
+        known[k] *= 2.0 * s[k] * s[k]
+    return slope, known
