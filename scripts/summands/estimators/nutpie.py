@@ -89,8 +89,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "How many more attempts a fit that did not converge may make, on the same "
             "data: the first with twice the tuning and an acceptance rate of at least "
             "0.97, the second with four times and 0.99, keeping each fourth draw. For "
-            "estimated scales and constant noise, where the means are integrated out, "
-            "rates are 0.98 from the start, 0.99 and 0.998."
+            "estimated scales and constant noise of up to 300 contributors, where the "
+            "means are integrated out, rates are 0.98 from the start, 0.99 and 0.998."
         ),
     },
     "priors": PRIORS_OPTION,

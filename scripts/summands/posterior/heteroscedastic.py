@@ -107,7 +107,8 @@ def fit(problem: Problem, cells: Cells, estimated: bool) -> Target:
         fitted = solution.intercept + effects[cells.members].sum(axis=1)
         squares = cells.sum_of_squares + cells.n * (around.mean - fitted) ** 2
         # What the fit took away of them.
-        squares *= residual * cells.n.sum() / (weight @ squares)
+        whole = max(float(weight @ squares), float(np.finfo(float).tiny))
+        squares *= residual * cells.n.sum() / whole
         found = found.scored(around, squares, prior, estimated)
     places = crossed.Places.of(likelihood)
     contributors = np.flatnonzero(likelihood.chosen)
@@ -160,7 +161,8 @@ class _Noise:
         """Start from equal variances."""
         levels = cells.levels
         total = (cells.sum_of_squares + cells.n * cells.mean**2).sum() / cells.n.sum()
-        each = total / levels.count
+        # Of equal values the prior's.
+        each = total / levels.count or math.exp(2.0 * prior[0])
         return cls(
             np.full(levels.contributors, each),
             np.full(levels.count, prior[0] if not estimated else 0.5 * math.log(each)),

@@ -22,7 +22,7 @@ from summands.posterior import (
 )
 from tests.unit.posterior.test_crossed import CASES, data_set
 
-MORE = CASES | {"two of one": ([1, 5, 1, 3], 50)}
+MORE = CASES | {"two of one": ([1, 5, 1, 3], 50), "no level of one": ([6], 25)}
 
 
 def density(target, z, record=None):
