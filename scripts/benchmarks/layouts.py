@@ -53,8 +53,8 @@ def _arithmetic(repeats, n, mean, squares, variance):  # type: ignore[no-untyped
     bits = np.empty((2, width), np.uint64)
     for _ in range(repeats):
         for _ in range(tiles):
-            cell_density._take_apart(variance.view(np.uint64), bits[0], bits[1])
-            cell_density._inverse_and_logarithm(
+            cell_density.take_apart(variance.view(np.uint64), bits[0], bits[1])
+            cell_density.inverse_and_logarithm(
                 variance,
                 bits[0].view(np.float64),
                 bits[1].view(np.float64),

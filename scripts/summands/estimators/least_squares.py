@@ -7,7 +7,7 @@ its mean. What most people would try first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from summands.estimation.results import Point
 from summands.model import estimands, information
 from summands.model.cells import Cells
-from summands.model.indicators import gram, sums
+from summands.model.elimination import NormalEquations
+from summands.model.indicators import sums
 from summands.model.problem import Problem
 
 READS = "cells"
@@ -24,6 +25,9 @@ SAMPLES = False
 OPTIONS: dict[str, dict[str, Any]] = {}
 
 Array = NDArray[np.float64]
+
+# Numbers of cells and contributors that are held at once.
+BLOCK = 4_000_000
 
 
 def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
@@ -56,7 +60,7 @@ def estimate(
     seed : int
         Not used: nothing is random.
     progress : callable
-        Not used: it takes less than a millisecond.
+        Not used: it takes seconds at the most.
 
     Returns
     -------
@@ -76,25 +80,58 @@ def estimate(
     rank = k - null.shape[1]
     if n.sum() <= rank:
         raise ValueError(f"{cells.n.sum()} rows leave no residuals after {rank} means")
-    bread = information.inverse(gram(members, n, k), null)
+    equations = NormalEquations(members, levels.sizes, n, null)
     # Around their mean, so that values far from zero keep their digits.
     origin = np.average(cells.mean, weights=n)
-    means = bread @ sums(members, n * (cells.mean - origin), k)
+    means = equations.solve(sums(members, n * (cells.mean - origin), k))
     residual = cells.mean - origin - means[members].sum(axis=1)
     squares = cells.sum_of_squares + n * residual**2
     means += origin / levels.count
     squares *= n.sum() / (n.sum() - rank)
-    variances = bread @ sums(members, squares, k)
-    of_means = bread @ gram(members, squares, k) @ bread
+    variances = equations.solve(sums(members, squares, k))
     v = variances[members].sum(axis=1)
-    of_variances = bread @ gram(members, 2.0 * n * v**2, k) @ bread
-    estimate, sd = estimands.linear(
-        levels,
-        means,
-        estimands.Errors.of(levels, of_means),
-        variances,
-        estimands.Errors.of(levels, of_variances),
-    )
+    of_means, of_variances = _errors(cells, equations, [squares, 2.0 * n * v**2])
+    estimate, sd = estimands.linear(levels, means, of_means, variances, of_variances)
     lost = ~information.identified(cells)
     estimate[lost] = sd[lost] = np.nan
     return Point(estimate, sd, converged=True)
+
+
+def _errors(
+    cells: Cells, equations: NormalEquations, middles: Sequence[Array]
+) -> list[estimands.Errors]:
+    """Errors of which G^-1 Z' diag(m) Z G^-1 is the covariance matrix, for each m.
+
+    Parameters
+    ----------
+    cells : Cells
+    equations : NormalEquations
+        Those of G.
+    middles : sequence of ndarray, each of shape (C,)
+    """
+    levels, members = cells.levels, cells.members
+    count = levels.contributors
+
+    def of_cells(solved: Array) -> Array:
+        return sum((solved[column] for column in members.T), np.zeros(1))
+
+    diagonal = np.empty((len(middles), count))
+    step = max(1, BLOCK // len(members))
+    for start in range(0, count, step):
+        chosen = np.arange(start, min(start + step, count))
+        one = (np.arange(count)[:, None] == chosen).astype(float)
+        squared = of_cells(equations.solve(one)) ** 2
+        diagonal[:, chosen] = np.stack(middles) @ squared
+    averages = (levels.level[:, None] == np.arange(levels.count)) / np.asarray(
+        levels.sizes
+    )
+    spread = of_cells(equations.solve(averages))
+    found = []
+    for middle, own in zip(middles, diagonal, strict=True):
+        moved = np.stack(
+            [sums(members, middle * column, count) for column in spread.T], axis=1
+        )
+        found.append(
+            estimands.Errors.from_products(levels, own, equations.solve(moved))
+        )
+    return found

@@ -3,8 +3,9 @@
 Hoffman and Gelman (2014, JMLR 15:1593) for the sampler, `summands.model.statement` for
 the model. Two backends sample the same posterior: "compiled" (in coordinates fitted to
 the data: `summands.posterior.density`, and where scales are estimated or all rows have
-one noise `summands.posterior.pooled`, or `summands.posterior.crossed` for hundreds of
-contributors), and "pymc" (the model as PyMC states it, compiled for each design).
+one noise `summands.posterior.pooled`; of hundreds of contributors
+`summands.posterior.heteroscedastic`, or with one noise `summands.posterior.crossed`),
+and "pymc" (the model as PyMC states it, compiled for each design).
 """
 
 from __future__ import annotations
@@ -88,8 +89,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "How many more attempts a fit that did not converge may make, on the same "
             "data: the first with twice the tuning and an acceptance rate of at least "
             "0.97, the second with four times and 0.99, keeping each fourth draw. For "
-            "estimated scales and constant noise, where the means are integrated out, "
-            "rates are 0.98 from the start, 0.99 and 0.998."
+            "estimated scales and constant noise of up to 300 contributors, where the "
+            "means are integrated out, rates are 0.98 from the start, 0.99 and 0.998."
         ),
     },
     "priors": PRIORS_OPTION,
@@ -150,10 +151,10 @@ def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
         from summands.posterior import stated
 
         stated.compiled(problem.levels, estimated, constant)
-    elif _crossed(problem, constant):
-        from summands.posterior import crossed_draws
+    elif _many(problem):
+        from summands.posterior import crossed_draws, heteroscedastic_draws
 
-        crossed_draws.prepare()
+        (crossed_draws if constant else heteroscedastic_draws).prepare()
         return
     elif estimated or constant:
         from summands.posterior import pooled_draws
@@ -180,9 +181,9 @@ def _model(problem: Problem, options: Mapping[str, Any]) -> tuple[bool, bool]:
     return estimated, options["noise"] == "constant"
 
 
-def _crossed(problem: Problem, constant: bool) -> bool:
+def _many(problem: Problem) -> bool:
     """Whether only the means of the largest level are integrated out."""
-    return constant and problem.levels.contributors > MANY
+    return problem.levels.contributors > MANY
 
 
 def estimate(
@@ -224,9 +225,9 @@ def estimate(
     estimated, constant = _model(problem, options)
     sample: Callable[..., _Sampled] = _sample_compiled
     attempts = ATTEMPTS
-    if estimated or constant:
-        sample = partial(_sample_pooled, estimated=estimated, constant=constant)
-        attempts = ATTEMPTS if _crossed(problem, constant) else POOLED_ATTEMPTS
+    if estimated or constant or _many(problem):
+        sample = partial(_sample_integrated, estimated=estimated, constant=constant)
+        attempts = ATTEMPTS if _many(problem) else POOLED_ATTEMPTS
     if options["backend"] == "pymc":
         sample = partial(_sample_pymc, estimated=estimated, constant=constant)
     levels = problem.levels
@@ -317,7 +318,7 @@ def _sample_compiled(
     )
 
 
-def _sample_pooled(
+def _sample_integrated(
     cells: Cells,
     problem: Problem,
     settings: dict[str, Any],
@@ -330,11 +331,18 @@ def _sample_pooled(
     """Sample with means integrated out, and draw what was integrated out."""
     from summands.posterior import nuts
 
-    if _crossed(problem, constant):
+    complete: Callable[..., Any]
+    target: Any
+    if _many(problem) and constant:
         from summands.posterior import crossed, crossed_draws
 
-        complete: Callable[..., Any] = crossed_draws.complete
-        target: Any = crossed.fit(problem, cells, estimated)
+        complete = crossed_draws.complete
+        target = crossed.fit(problem, cells, estimated)
+    elif _many(problem):
+        from summands.posterior import heteroscedastic, heteroscedastic_draws
+
+        complete = heteroscedastic_draws.complete
+        target = heteroscedastic.fit(problem, cells, estimated)
     else:
         from summands.posterior import pooled, pooled_draws
 

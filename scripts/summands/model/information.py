@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from summands.model import estimands
 from summands.model.cells import Cells
+from summands.model.elimination import NormalEquations
 from summands.model.indicators import gram, sums
 from summands.model.levels import Levels
 
@@ -25,6 +26,9 @@ Array = NDArray[np.float64]
 
 # Condition numbers beyond which results would have less than three digits left.
 SINGULAR = 1e13
+
+# Contributors above which the largest level is eliminated, which takes longer for few.
+MANY = 300
 
 # Classes of contributors up to which identified sets are computed.
 CLASSES = 200
@@ -131,21 +135,31 @@ def standard_errors(cells: Cells, variance: Array) -> Array:
     if not v.min() > 0:
         return np.full(len(estimands.index(levels).parameter), np.nan)
     null = cells.null_space
+    count = levels.contributors
 
-    def bound(information: Array) -> estimands.Errors | None:
+    def bound(weight: Array) -> estimands.Errors | None:
         try:
-            return estimands.Errors.of(levels, inverse(information, null))
+            if count <= MANY:
+                information = gram(cells.members, weight, count)
+                return estimands.Errors.of(levels, inverse(information, null))
+            equations = NormalEquations(cells.members, levels.sizes, weight, null)
         except np.linalg.LinAlgError:
             return None
+        averages = (levels.level[:, None] == np.arange(levels.count)) / np.asarray(
+            levels.sizes
+        )
+        return estimands.Errors.from_products(
+            levels, equations.diagonal(), equations.solve(averages)
+        )
 
     # Beyond what floats can hold is beyond what can be computed.
     with np.errstate(over="ignore", invalid="ignore"):
         _, result = estimands.linear(
             levels,
             np.zeros(levels.contributors),
-            bound(of_means(cells, v)),
+            bound(cells.n / v),
             variance,
-            bound(of_variances(cells, v)),
+            bound(0.5 * cells.n / v**2),
         )
     result[~identified(cells)] = np.nan
     result[estimands.constant(levels)] = 0.0

@@ -62,15 +62,18 @@ class Restricted:
     ----------
     cells : Cells
         Values around some origin near their mean.
+    weight : ndarray, shape (C,), optional
+        What a row of each cell counts: the residual variance over its own. By default
+        all count the same.
     """
 
-    def __init__(self, cells: Cells) -> None:
+    def __init__(self, cells: Cells, weight: Array | float = 1.0) -> None:
         levels = cells.levels
         # A level with one contributor is the intercept.
         self.random = np.flatnonzero(np.asarray(levels.sizes) > 1)
         self.chosen = np.isin(levels.level, self.random)
         self.of_level = np.searchsorted(self.random, levels.level[self.chosen])
-        n = cells.n.astype(float)
+        n: Array = weight * cells.n.astype(float)
         self.rows = float(n.sum())
         self.freedom = self.rows - 1.0
         # The intercept as a level of one contributor, which comes first.
@@ -93,7 +96,8 @@ class Restricted:
         right = sums(members, n * cells.mean, sum(sizes))
         self.right_apart = right[self.parts.apart]
         self.right_rest = right[self.parts.rest]
-        self.squares = float((cells.sum_of_squares + n * cells.mean**2).sum())
+        squares = weight * cells.sum_of_squares + n * cells.mean**2
+        self.squares = float(squares.sum())
 
     def scales(self, theta: Array) -> tuple[float, Array]:
         """Theta of the level apart (0 without one), and Lambda, shape (1 + R,)."""

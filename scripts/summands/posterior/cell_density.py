@@ -184,7 +184,8 @@ _FROM_FLOAT = 2.0**52 + 2048.0
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _take_apart(bits, mantissa, exponent):  # type: ignore[no-untyped-def]
+def take_apart(bits, mantissa, exponent):  # type: ignore[no-untyped-def]
+    """Take the bits of x apart, into those of m and of k plus `_FROM_FLOAT`."""
     for i in range(len(bits)):
         k = ((bits[i] - _SQRT_HALF) + _BIAS) >> _MANTISSA
         exponent[i] = k | _TO_FLOAT
@@ -192,7 +193,7 @@ def _take_apart(bits, mantissa, exponent):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy", fastmath={"contract"})
-def _inverse_and_logarithm(v, m, k, inverse, logarithm):  # type: ignore[no-untyped-def]
+def inverse_and_logarithm(v, m, k, inverse, logarithm):  # type: ignore[no-untyped-def]
     """1 / v and log v with one division.
 
     log(1 + f) = f - (f^2/2 - s (f^2/2 + R(s^2))), s = f / (2 + f), with the minimax
@@ -302,8 +303,8 @@ def as_grid(per_tile, prefix, suffix, n, mean, squares, w, s, gw, gs):  # type: 
         start, end = tile * per_tile, (tile + 1) * per_tile
         _spread(outer[0, start:end], inner[0], m)
         _spread(outer[1, start:end], inner[1], v)
-        _take_apart(v.view(np.uint64), bits[0], bits[1])
-        _inverse_and_logarithm(
+        take_apart(v.view(np.uint64), bits[0], bits[1])
+        inverse_and_logarithm(
             v, bits[0].view(np.float64), bits[1].view(np.float64), inverse, logarithm
         )
         _of_means(n[tile], mean[tile], m, inverse, gm, gv)

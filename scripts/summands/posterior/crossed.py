@@ -98,12 +98,12 @@ def fit(problem: Problem, cells: Cells, estimated: bool) -> Target:
     likelihood = Restricted(around)
     # Theta squared where effects begin to be seen.
     seen = np.bincount(likelihood.of_level) / likelihood.rows
-    theta, residual = _components(likelihood, seen)
+    theta, residual = components(likelihood, seen)
     if not estimated:
         least, most = np.sqrt([LEAST * seen, MOST * seen])
         theta = np.clip(problem.mu_sd / math.sqrt(residual), least, most)
     solution = likelihood.solve(theta)
-    places = _Places.of(likelihood)
+    places = Places.of(likelihood)
     contributors = np.flatnonzero(likelihood.chosen)
     fields = {
         "largest": likelihood.apart,
@@ -112,9 +112,9 @@ def fit(problem: Problem, cells: Cells, estimated: bool) -> Target:
         "size": float(len(likelihood.of_apart)),
         "n": likelihood.parts.diagonal,
         "rows": likelihood.rows,
-        **_priors(problem, origin, estimated),
-        **_scales(likelihood, theta, residual, estimated),
-        **_centred(likelihood, places, solution, theta, residual),
+        **priors(problem, origin, estimated),
+        **scales(likelihood, theta, residual, estimated),
+        **centred(likelihood, places, solution, theta, residual),
         **_compressed(likelihood.parts, places.order),
         **_residuals(likelihood, around, solution, places.order),
     }
@@ -129,7 +129,7 @@ def fit(problem: Problem, cells: Cells, estimated: bool) -> Target:
 
 
 @dataclass(frozen=True)
-class _Places:
+class Places:
     """Places of intercept and rest: small levels first, parents before children.
 
     Parameters
@@ -147,7 +147,7 @@ class _Places:
     ends: NDArray[np.int64]
 
     @classmethod
-    def of(cls, likelihood: Restricted) -> _Places:
+    def of(cls, likelihood: Restricted) -> Places:
         """Put them in order."""
         sizes = np.bincount(likelihood.of_level)
         levels = np.argsort(sizes, kind="stable")
@@ -158,7 +158,7 @@ class _Places:
         return cls(np.concatenate(found), levels, ends)
 
 
-def _priors(problem: Problem, origin: float, estimated: bool) -> dict[str, Any]:
+def priors(problem: Problem, origin: float, estimated: bool) -> dict[str, Any]:
     """Give the priors, and scales that are known."""
     mu_sd, centre = problem.mu_sd, problem.log_sigma_mean
     spread = problem.log_sigma_sd
@@ -169,6 +169,7 @@ def _priors(problem: Problem, origin: float, estimated: bool) -> dict[str, Any]:
         spread = problem.scales.log_sigma_mean.sd
     varying = sum(size > 1 for size in problem.levels.sizes)
     return {
+        "estimated": estimated,
         "tau": np.full(varying, problem.mu_sd),
         "tau_precision": mu_sd**-2,
         "intercept_precision": problem.intercept_precision,
@@ -179,7 +180,7 @@ def _priors(problem: Problem, origin: float, estimated: bool) -> dict[str, Any]:
     }
 
 
-def _scales(
+def scales(
     likelihood: Restricted, theta: Array, residual: float, estimated: bool
 ) -> dict[str, Any]:
     """Give centres and rough standard errors of q and log sigma."""
@@ -198,9 +199,9 @@ def _scales(
     }
 
 
-def _centred(
+def centred(
     likelihood: Restricted,
-    places: _Places,
+    places: Places,
     solution: Solution,
     theta: Array,
     residual: float,
@@ -268,7 +269,7 @@ def _residuals(
     }
 
 
-def _components(likelihood: Restricted, seen: Array) -> tuple[Array, float]:
+def components(likelihood: Restricted, seen: Array) -> tuple[Array, float]:
     """Find theta and the residual variance of highest restricted likelihood."""
     bounds = 0.5 * np.log(np.stack([LEAST * seen, MOST * seen], axis=1))
 

@@ -48,6 +48,7 @@ from summands.posterior.records import ARRAY, vector
 # (where scales are estimated), log sigma, and z of the places.
 RECORD = np.dtype(
     [
+        ("estimated", np.bool_),  # whether scales are
         ("centre", ARRAY),  # (V + 1,) or (1,)
         ("spread", ARRAY),
         ("unit", ARRAY),  # (V,)
@@ -104,44 +105,41 @@ def intercept_spread(record, tau):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def unfold(z, record, tau, c, delta):  # type: ignore[no-untyped-def]
-    """Write scales and effects at z.
-
-    Parameters
-    ----------
-    z : ndarray, shape (D,)
-    record : ndarray of `RECORD`, shape (1,)
-    tau : ndarray, shape (V,)
-        Is written, with signs.
-    c, delta : ndarray, shape (R,)
-        Are written: effects over tau (of the intercept 0), and effects less the
-        pilot's.
-
-    Returns
-    -------
-    log_sigma : float
-    places : int
-        Where the coordinates of the places start.
-    """
+def scales(z, record, tau):  # type: ignore[no-untyped-def]
+    """Write the scales of the means at z, shape (V,), with signs."""
     data = record[0]
     centre = vector(data.centre, np.float64)
     spread = vector(data.spread, np.float64)
     unit = vector(data.unit, np.float64)
     known = vector(data.tau, np.float64)
+    for j in range(len(tau)):
+        tau[j] = known[j]
+        if data.estimated:
+            tau[j] = unit[j] * math.sinh(centre[j] + spread[j] * z[j])
+
+
+@numba.njit(cache=True, error_model="numpy")
+def effects(z, record, tau, c, delta):  # type: ignore[no-untyped-def]
+    """Write the effects at the coordinates of the places.
+
+    Parameters
+    ----------
+    z : ndarray, shape (R,)
+    record : ndarray, shape (1,)
+    tau : ndarray, shape (V,)
+    c, delta : ndarray, shape (R,)
+        Are written: effects over tau (of the intercept 0), and effects less the
+        pilot's.
+    """
+    data = record[0]
     levels = vector(data.levels, np.int64)
     ends = vector(data.ends, np.int64)
     pilot = vector(data.pilot, np.float64)
     information = vector(data.information, np.float64)
     best = vector(data.best, np.float64)
     shares = vector(data.shares, np.float64)
-    free = len(centre) - 1
-    for j in range(len(tau)):
-        tau[j] = known[j]
-        if free > 0:
-            tau[j] = unit[j] * math.sinh(centre[j] + spread[j] * z[j])
-    places = free + 1
     c[0] = 0.0
-    delta[0] = intercept_spread(record, tau) * z[places]
+    delta[0] = intercept_spread(record, tau) * z[0]
     share = 0
     for j in range(len(levels)):
         t = tau[levels[j]]
@@ -152,10 +150,28 @@ def unfold(z, record, tau, c, delta):  # type: ignore[no-untyped-def]
                 y -= shares[share + i] * delta[i]
             share += parents
             shrunk = 1.0 / (1.0 + t * t * information[k])
-            c[k] = t * shrunk * y + math.sqrt(shrunk) * z[places + k]
+            c[k] = t * shrunk * y + math.sqrt(shrunk) * z[k]
         # Siblings are no parents.
         for k in range(parents, ends[j + 1]):
             delta[k] = t * c[k] - pilot[k]
+
+
+@numba.njit(cache=True, error_model="numpy")
+def unfold(z, record, tau, c, delta):  # type: ignore[no-untyped-def]
+    """Write scales and effects at z; see `scales` and `effects`.
+
+    Returns
+    -------
+    log_sigma : float
+    places : int
+        Where the coordinates of the places start.
+    """
+    centre = vector(record[0].centre, np.float64)
+    spread = vector(record[0].spread, np.float64)
+    scales(z, record, tau)
+    free = len(centre) - 1
+    places = free + 1
+    effects(z[places:], record, tau, c, delta)
     return centre[free] + spread[free] * z[free], places
 
 
@@ -191,9 +207,7 @@ def log_density(z, gradient, record):  # type: ignore[no-untyped-def]
         Not finite where the density is not.
     """
     data = record[0]
-    centre = vector(data.centre, np.float64)
     spread = vector(data.spread, np.float64)
-    unit = vector(data.unit, np.float64)
     average = vector(data.average, np.float64)
     pilot = vector(data.pilot, np.float64)
     n = vector(data.n, np.float64)
@@ -208,7 +222,7 @@ def log_density(z, gradient, record):  # type: ignore[no-untyped-def]
     own_values = vector(data.own_values, np.float64)
     count, size = len(pilot), len(n)
 
-    tau = np.empty(len(unit))
+    tau = np.empty(len(vector(data.tau, np.float64)))
     c = np.empty(count)
     delta = np.empty(count)
     log_sigma, places = unfold(z, record, tau, c, delta)
@@ -286,24 +300,48 @@ def log_density(z, gradient, record):  # type: ignore[no-untyped-def]
         for i in range(starts[e], starts[e + 1]):
             slope[columns[i]] += weight * values[i]
 
-    total += _effects(z, gradient, record, tau, c, delta, slope, of_tau, places)
+    total += to_effects(
+        z[places:], gradient[places:], record, tau, c, delta, slope, of_tau
+    )
     gradient[free] = spread[free] * (2.0 * of_log_v - pull)
-    for j in range(free):
-        q = centre[j] + spread[j] * z[j]
-        cosh = unit[j] * math.cosh(q)
-        total += math.log(math.cosh(q)) - 0.5 * data.tau_precision * tau[j] * tau[j]
-        gradient[j] = spread[j] * (
-            cosh * (of_tau[j] - data.tau_precision * tau[j]) + math.tanh(q)
-        )
+    total = to_scales(z, gradient, record, tau, of_tau, total)
     return total if math.isfinite(total) else np.nan
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _effects(z, gradient, record, tau, c, delta, slope, of_tau, places):  # type: ignore[no-untyped-def]
+def to_scales(z, gradient, record, tau, of_tau, total):  # type: ignore[no-untyped-def]
+    """Add the log prior of the scales, with the log-Jacobian, to a total.
+
+    Parameters
+    ----------
+    gradient : ndarray, shape (D,)
+        The slopes in the coordinates of the scales are written.
+    of_tau : ndarray, shape (V,)
+        The slope of the rest of the density in the scales.
+    """
+    data = record[0]
+    centre = vector(data.centre, np.float64)
+    spread = vector(data.spread, np.float64)
+    unit = vector(data.unit, np.float64)
+    if data.estimated:
+        for j in range(len(tau)):
+            q = centre[j] + spread[j] * z[j]
+            cosh = unit[j] * math.cosh(q)
+            total += math.log(math.cosh(q)) - 0.5 * data.tau_precision * tau[j] * tau[j]
+            gradient[j] = spread[j] * (
+                cosh * (of_tau[j] - data.tau_precision * tau[j]) + math.tanh(q)
+            )
+    return total
+
+
+@numba.njit(cache=True, error_model="numpy")
+def to_effects(z, gradient, record, tau, c, delta, slope, of_tau):  # type: ignore[no-untyped-def]
     """Log prior of the effects with the log-Jacobian, and slopes from children up.
 
     Parameters
     ----------
+    z, gradient : ndarray, shape (R,)
+        Of the places; the gradient is written.
     slope : ndarray, shape (R,)
         That of the rest of the density in delta; is overwritten.
     of_tau : ndarray, shape (V,)
@@ -328,10 +366,10 @@ def _effects(z, gradient, record, tau, c, delta, slope, of_tau, places):  # type
             info = information[k]
             shrunk = 1.0 / (1.0 + t * t * info)
             root = math.sqrt(shrunk)
-            own = z[places + k]
+            own = z[k]
             total += 0.5 * math.log(shrunk) - 0.5 * c[k] * c[k]
             of_c = t * slope[k] - c[k]
-            gradient[places + k] = root * of_c
+            gradient[k] = root * of_c
             of_tau[levels[j]] += (
                 slope[k] * c[k]
                 + of_c * shrunk * ((2.0 * shrunk - 1.0) * y - t * info * root * own)
@@ -341,10 +379,10 @@ def _effects(z, gradient, record, tau, c, delta, slope, of_tau, places):  # type
             for i in range(parents):
                 slope[i] -= shares[share + i] * of_y
     spread = intercept_spread(record, tau)
-    gradient[places] = spread * slope[0]
+    gradient[0] = spread * slope[0]
     for j in range(len(levels)):
         grown = tau[levels[j]] / (ends[j + 1] - ends[j]) / spread
-        of_tau[levels[j]] += grown * (slope[0] * z[places] + 1.0 / spread)
+        of_tau[levels[j]] += grown * (slope[0] * z[0] + 1.0 / spread)
     return total + math.log(spread)
 
 

@@ -96,7 +96,7 @@ def prepare() -> None:
 
 
 @numba.njit(cache=True, error_model="numpy")
-def siblings(n, f, t, v, b, prior, rng, out):  # type: ignore[no-untyped-def]
+def siblings(w, f, t, b, prior, rng, out):  # type: ignore[no-untyped-def]
     """Draw the effects of a level given all else.
 
     They are independent without the intercept's prior; a draw is corrected by what the
@@ -105,10 +105,11 @@ def siblings(n, f, t, v, b, prior, rng, out):  # type: ignore[no-untyped-def]
 
     Parameters
     ----------
-    n, f : ndarray, shape (m,)
-        Rows, and the sums of their residuals without these effects.
-    t, v : float
-        The level's scale, and the variance of a row.
+    w, f : ndarray, shape (m,)
+        Sums over rows of 1 / v, v the variance of a row, and of r / v, r what is left
+        of its value without these effects.
+    t : float
+        The level's scale.
     b : float
         The intercept without these effects' average.
     prior : tuple of float
@@ -123,18 +124,18 @@ def siblings(n, f, t, v, b, prior, rng, out):  # type: ignore[no-untyped-def]
         Their average.
     """
     precision, at = prior
-    size = len(n)
+    size = len(w)
     average = 0.0
     reach = 0.0
     for k in range(size):
-        variance = t * t / (1.0 + t * t * n[k] / v)
-        out[k] = variance * f[k] / v + math.sqrt(variance) * rng.standard_normal()
+        variance = t * t / (1.0 + t * t * w[k])
+        out[k] = variance * f[k] + math.sqrt(variance) * rng.standard_normal()
         average += out[k] / size
         reach += variance / size**2
     surprise = at + rng.standard_normal() / math.sqrt(precision) - b - average
     gain = surprise / (1.0 / precision + reach)
     for k in range(size):
-        out[k] += gain * t * t / (1.0 + t * t * n[k] / v) / size
+        out[k] += gain * t * t / (1.0 + t * t * w[k]) / size
     return average + gain * reach
 
 
@@ -174,7 +175,7 @@ def _draw(z, record, rng, sweeps, rest, apart, intercept, drawn, scales, noise):
             for r in range(count):
                 b += average[r] * (pilot[r] + delta[r])
             left_over(record, delta, s)
-            mean = siblings(n, s + own, t, v, b, prior, rng, effects)
+            mean = siblings(n / v, (s + own) / v, t, b, prior, rng, effects)
             if sweep == sweeps:
                 break
             b += mean
@@ -197,9 +198,14 @@ def _draw(z, record, rng, sweeps, rest, apart, intercept, drawn, scales, noise):
                     effect = pilot[r] + delta[r]
                     f[r] += rows[r] * effect
                     b -= average[r] * effect
-                new = f[start:end].copy()
                 b += siblings(
-                    rows[start:end], new, tau[levels[j]], v, b, prior, rng, f[start:end]
+                    rows[start:end] / v,
+                    f[start:end] / v,
+                    tau[levels[j]],
+                    b,
+                    prior,
+                    rng,
+                    f[start:end],
                 )
                 for r in range(start, end):
                     delta[r] = f[r] - pilot[r]

@@ -146,13 +146,13 @@ def test_scales_without_a_prior_are_refused():
 
 def test_attempts_are_what_the_option_says(monkeypatch):
     rows = drawn_rows([1, 2], 40)
-    sample, asked = nutpie._sample_pooled, []
+    sample, asked = nutpie._sample_integrated, []
 
     def watched(cells, problem, settings, attempt, seed, **model):
         asked.append([settings[n] for n in ("tune", "draws", "target_accept")])
         return sample(cells, problem, settings, attempt, seed, **model)
 
-    monkeypatch.setattr(nutpie, "_sample_pooled", watched)
+    monkeypatch.setattr(nutpie, "_sample_integrated", watched)
     fit = fit_of(rows, draws=10, tune=50, scales="estimated")
     assert not fit.converged
     assert fit.attempts == 3
@@ -163,14 +163,14 @@ def test_attempts_are_what_the_option_says(monkeypatch):
 
 def test_scales_that_do_not_mix_are_a_reason(monkeypatch):
     rows = drawn_rows([1, 3], 80)
-    complete = nutpie._sample_pooled
+    complete = nutpie._sample_integrated
 
     def stuck(*arguments, **model):
         sampled = complete(*arguments, **model)
         sampled.scales.log_sigma_sd[0] += 10.0
         return sampled
 
-    monkeypatch.setattr(nutpie, "_sample_pooled", stuck)
+    monkeypatch.setattr(nutpie, "_sample_integrated", stuck)
     fit = fit_of(rows, scales="estimated", escalations=0)
     assert "max_rhat" in fit.criterion
     assert fit.max_rhat < 1.01

@@ -183,9 +183,9 @@ def test_the_logarithm_of_the_grid_is_one():
     v[:4] = [1.0, 2.0**0.5, 0.5**0.5, np.nextafter(1.0, 2.0)]
     bits = np.empty((2, len(v)), np.uint64)
     inverse, logarithm = np.empty((2, len(v)))
-    cell_density._take_apart(v.view(np.uint64), bits[0], bits[1])
+    cell_density.take_apart(v.view(np.uint64), bits[0], bits[1])
     mantissa, exponent = bits.view(np.float64)
-    cell_density._inverse_and_logarithm(v, mantissa, exponent, inverse, logarithm)
+    cell_density.inverse_and_logarithm(v, mantissa, exponent, inverse, logarithm)
     assert np.abs(logarithm - np.log(v)).max() <= 2e-13
     near_one = np.abs(np.log(v)) < 2
     assert logarithm[near_one] == pytest.approx(np.log(v[near_one]), rel=4e-16)
