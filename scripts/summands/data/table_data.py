@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +121,22 @@ def read_cells(inputs: Mapping[str, Any], levels: Levels) -> Cells:
         Paths of "cells" and "identification".
     levels : Levels
     """
-    ((_, _, cells),) = data_sets.read_cells(inputs["cells"], {DESIGN: levels})
+    columns = [f"level_{level}" for level in range(levels.count)]
+    table = storage.read_table(
+        inputs["cells"], columns=[*columns, "n", "mean", "sum_of_squares"]
+    )
+    contributors = np.empty((table.num_rows, levels.count), np.int64)
+    for level, name in enumerate(columns):
+        contributors[:, level] = table[name].to_numpy()
     ((null_space,),) = data_sets.read_null_spaces(inputs["identification"]).values()
-    return replace(cells, known_null_space=null_space)
+    return Cells(
+        levels,
+        contributors,
+        table["n"].to_numpy(),
+        table["mean"].to_numpy(),
+        table["sum_of_squares"].to_numpy(),
+        null_space,
+    )
 
 
 def read_extremes(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from summands.decomposition import sensitivity, tables
-from summands.model import indicators, information
+from summands.model import information
 from summands.model.cells import Cells
 from summands.model.levels import Levels
 
@@ -230,12 +230,9 @@ def _groups(
 def _seen_once(cells: Cells) -> list[str]:
     """Say which contributors have a single row."""
     levels = cells.levels
-    rows = indicators.sums(
-        cells.members, cells.n.astype(float), levels.contributors
-    ).astype(np.int64)
     told = []
     for level in tables.several(levels):
-        name, mine = levels.names[level], rows[tables.members(levels, level)]
+        name, mine = levels.names[level], cells.rows[tables.members(levels, level)]
         once = np.flatnonzero(mine == 1)
         if not len(once):
             continue

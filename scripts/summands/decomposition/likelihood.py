@@ -32,7 +32,6 @@ from summands.decomposition import passes, tables
 from summands.decomposition.thinning import Thinned
 from summands.model.cells import Cells
 from summands.model.elimination import Elimination
-from summands.model.indicators import sums
 
 Array = NDArray[np.float64]
 
@@ -112,20 +111,18 @@ def _by_products(
 ) -> Iterator[tuple[float, Array, Array]]:
     """Give the same as `_by_cells`, where each draw has one variance, shape (S,)."""
     levels, n = cells.levels, cells.n.astype(float)
-    members, count = cells.members, levels.contributors
     origin = float(np.average(cells.mean, weights=n))
     # Uncentred means of all contributors, with the intercept in equal shares, around
     # those in the middle of the draws, so that nothing cancels.
     share = (some.intercept[:, None] - origin) / levels.count
     middle = some.mu.mean(axis=0) + share.mean()
     residual = cells.mean - origin
-    for mine in members.T:
-        residual -= middle[mine]
-    residual_sums = sums(members, n * residual, count)
+    for level, mine in enumerate(cells.contributors.T):
+        residual -= middle[tables.members(levels, level)][mine]
+    residual_sums = cells.sums(n * residual)
     squares = float((cells.sum_of_squares + n * residual**2).sum())
-    rows = sums(members, n, count)
-    products = Elimination(members, levels.sizes, n)
-    step = max(1, BLOCK // count)
+    products = Elimination(cells.members, levels.sizes, n)
+    step = max(1, BLOCK // levels.contributors)
     for start in range(0, len(variance), step):
         here = slice(start, start + step)
         off = (some.mu[here] + share[here] - middle).T
@@ -135,7 +132,7 @@ def _by_products(
         )
         for v, of_draw, row in zip(variance[here], squares_of, product.T, strict=True):
             total = -0.5 * (n.sum() * np.log(v) + of_draw / v)
-            yield float(total), rows / v, (residual_sums - row) / v
+            yield float(total), cells.rows / v, (residual_sums - row) / v
 
 
 def _restricted(average: Array, variance: Array) -> float:

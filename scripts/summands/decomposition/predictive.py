@@ -99,9 +99,7 @@ def of_draws(
         smallest - origin,
         largest - origin,
     )
-    rows, centre = np.zeros((2, levels.contributors))
-    for mine in members:
-        rows += np.bincount(mine, cells.n, levels.contributors)
+    rows, centre = cells.rows, np.zeros(levels.contributors)
     known = _nothing(levels.contributors)
     passes.gather(members, cells.n, *given, centre, known)
     # Around the contributor's own average, so that nothing cancels.
@@ -166,15 +164,16 @@ def _nothing(count: int) -> Array:
     return known
 
 
-def _statistics(known: Array, rows: Array, centre: Array) -> Array:
+def _statistics(known: Array, rows: NDArray[np.int64], centre: Array) -> Array:
     """Compute the statistics of each contributor's rows.
 
     Parameters
     ----------
     known : ndarray, shape (K, 4)
         See `passes.gather`.
-    rows, centre : ndarray, shape (K,)
-        How many there are, and the origin of their sums.
+    rows : ndarray of int, shape (K,)
+    centre : ndarray, shape (K,)
+        Origin of their sums.
 
     Returns
     -------
