@@ -13,6 +13,5 @@ table <- data.frame(
   a = column("a", sizes[1]), b = column("b", sizes[2]), c = column("c", sizes[3])
 )
 suppressPackageStartupMessages(library(lme4))
-taken <- system.time(fit <- lmer(value ~ 1 + (1 | a) + (1 | b) + (1 | c), table))
-cat("CRITERION", format(REMLcrit(fit), digits = 15), "\n")
+taken <- system.time(lmer(value ~ 1 + (1 | a) + (1 | b) + (1 | c), table))
 cat("SECONDS", sum(taken[c("user.self", "sys.self")]), "\n")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -70,10 +71,12 @@ def write(observed: Observed, outputs: Mapping[str, str]) -> None:
         "dropped": observed.dropped,
         "kept": kept,
     }
+    # Of one row both are the mean, and take half the file for nothing.
+    single = cells.n == 1
     tables = {
         "cells": data_sets.cells_table(cells, DESIGN, 0)
-        .append_column("smallest", pa.array(observed.smallest))
-        .append_column("largest", pa.array(observed.largest)),
+        .append_column("smallest", pa.array(observed.smallest, mask=single))
+        .append_column("largest", pa.array(observed.largest, mask=single)),
         "levels": pa.table(
             {
                 "level": pa.array(levels.level, pa.int32()),
@@ -141,8 +144,12 @@ def read_cells(inputs: Mapping[str, Any], levels: Levels) -> Cells:
 
 def read_extremes(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Read the smallest and the largest value of each cell from the file of cells."""
-    table = storage.read_table(path, columns=["smallest", "largest"])
-    return table["smallest"].to_numpy(), table["largest"].to_numpy()
+    table = storage.read_table(path, columns=["mean", "smallest", "largest"])
+    smallest, largest = (
+        pc.coalesce(table[name], table["mean"]).to_numpy()
+        for name in ("smallest", "largest")
+    )
+    return smallest, largest
 
 
 def read_rows(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
