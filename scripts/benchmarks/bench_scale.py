@@ -31,7 +31,7 @@ OUT = ROOT / "results" / "bench"
 ROWS = (10**5, 10**6, 10**7, 10**8)
 DESIGNS = (100, 1_000, 10_000)
 
-# Rows up to which lme4 is given a table: it holds some 3 GB of a million.
+# Rows up to which lme4 is given a table: ten million take it long, and gigabytes.
 LME4_ROWS = 10**6
 
 
@@ -62,7 +62,9 @@ def step(name: str, folder: str, number: int) -> tuple[float, float]:
     """Measure one step of `benchmarks.scale`."""
     job.say(f"bench: {name}, {number:,}")
     command = (sys.executable, "-m", "benchmarks.scale", name, folder, str(number))
-    return measure(*command, folder=ROOT / "scripts")
+    seconds, memory = measure(*command, folder=ROOT / "scripts")
+    job.say(f"bench: {seconds:.3g} s, {memory:,.0f} MB")
+    return seconds, memory
 
 
 def by_rows() -> pd.DataFrame:
