@@ -83,7 +83,7 @@ bench: ## compare with other samplers; writes results/bench/ (takes some 20 minu
 	@envs/create.sh bench
 	PYTHONPATH=scripts .venv/bin/python -m benchmarks.bench
 
-bench-scale: env ## measure time and memory of large studies (takes some 6 minutes)
+bench-scale: env ## measure time and memory of large studies (takes some 15 minutes)
 	PYTHONPATH=scripts .venv/bin/python -m benchmarks.bench_scale
 
 docs: env ## renew the pages that are generated from the code

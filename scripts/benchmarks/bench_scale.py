@@ -1,17 +1,24 @@
 """Measure how time and memory grow, and write results/bench/scale.*.
 
 Run by ``make bench-scale``. Each step runs in a process of its own, on one core; times
-are seconds, memory is the largest that the process held.
+are processor seconds, memory is the largest that the process held.
+
+``python -m benchmarks.bench_scale tables`` in scripts/ measures observed tables alone;
+``rows`` and ``designs`` the other parts.
 """
 
+import argparse
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
 import pandas as pd
+import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
 from benchmarks import scale
@@ -24,6 +31,9 @@ OUT = ROOT / "results" / "bench"
 ROWS = (10**5, 10**6, 10**7, 10**8)
 DESIGNS = (100, 1_000, 10_000)
 
+# Rows up to which lme4 is given a table: ten million take it long, and gigabytes.
+LME4_ROWS = 10**6
+
 
 def measure(*command: str, folder: str | Path = ROOT) -> tuple[float, float]:
     """Run a command and return its processor seconds and its memory in megabytes.
@@ -31,7 +41,13 @@ def measure(*command: str, folder: str | Path = ROOT) -> tuple[float, float]:
     The seconds are those that the command prints as such, without its imports, or else
     all of them.
     """
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
     assert process.stdout is not None
     printed = process.stdout.read()
     _, status, usage = os.wait4(process.pid, 0)
@@ -46,7 +62,9 @@ def step(name: str, folder: str, number: int) -> tuple[float, float]:
     """Measure one step of `benchmarks.scale`."""
     job.say(f"bench: {name}, {number:,}")
     command = (sys.executable, "-m", "benchmarks.scale", name, folder, str(number))
-    return measure(*command, folder=ROOT / "scripts")
+    seconds, memory = measure(*command, folder=ROOT / "scripts")
+    job.say(f"bench: {seconds:.3g} s, {memory:,.0f} MB")
+    return seconds, memory
 
 
 def by_rows() -> pd.DataFrame:
@@ -97,31 +115,97 @@ def by_designs() -> pd.DataFrame:
     return pd.DataFrame(records)
 
 
-def report(of_rows: pd.DataFrame, of_designs: pd.DataFrame) -> str:
-    """Write the tables as Markdown."""
+def lme4() -> bool:
+    """Tell whether R is here, with lme4."""
+    if shutil.which("Rscript") is None:
+        return False
+    command = ("Rscript", "-e", "library(lme4)")
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def by_tables() -> pd.DataFrame:
+    """Take observed tables apart, step by step, with lme4's REML beside ours."""
+    here = lme4()
+    records = []
+    for rows, sizes in scale.TABLES.items():
+        record: dict[str, object] = {"rows": rows, "contributors": sizes}
+        with tempfile.TemporaryDirectory() as folder:
+            step("table", folder, rows)
+            for name in ("read", "reml", "posterior", "take-apart"):
+                record[name], record[f"{name}_memory"] = step(name, folder, rows)
+            cells = pq.read_metadata(Path(folder) / "cells.parquet")
+            record["cells"] = cells.num_rows
+            if here and rows <= LME4_ROWS:
+                job.say(f"bench: lme4, {rows:,}")
+                script = str(Path(__file__).with_name("reml.R"))
+                record["lme4"], record["lme4_memory"] = measure(
+                    "Rscript", script, folder, str(rows), *map(str, sizes)
+                )
+        records.append(record)
+    # The first had everything compiled.
+    return pd.DataFrame(records[1:])
+
+
+def rows_report(table: pd.DataFrame) -> str:
+    """Write the measurements by rows as Markdown."""
     text = (
         "| rows, in the same 15 cells | draw and collapse, seconds | memory, MB "
         "| posterior, seconds | gradients | memory, MB |\n"
         "|---:|---:|---:|---:|---:|---:|\n"
     )
-    for row in of_rows.to_dict("records"):
+    for row in table.to_dict("records"):
         text += (
             f"| {row['rows']:,} | {row['drawing']:.3g} | {row['drawing_memory']:,.0f} "
             f"| {row['sampling']:.3g} | {row['gradients']:,.0f} "
             f"| {row['sampling_memory']:,.0f} |\n"
         )
-    text += (
-        f"\n{scale.REPLICATES} replicates of each design; the estimates are stand-ins "
+    return text
+
+
+def designs_report(table: pd.DataFrame) -> str:
+    """Write the measurements by designs as Markdown."""
+    text = (
+        f"{scale.REPLICATES} replicates of each design; the estimates are stand-ins "
         "(noise), nothing was fitted.\n"
         "\n| designs | fits | dry run, seconds | memory, MB | tables, seconds "
         "| memory, MB |\n|---:|---:|---:|---:|---:|---:|\n"
     )
-    for row in of_designs.to_dict("records"):
+    for row in table.to_dict("records"):
         text += (
             f"| {row['designs']:,} | {row['fits']:,} | {row['planning']:.3g} "
             f"| {row['planning_memory']:,.0f} | {row['aggregating']:.3g} "
             f"| {row['aggregating_memory']:,.0f} |\n"
         )
+    return text
+
+
+def tables_report(table: pd.DataFrame) -> str:
+    """Write the measurements of observed tables as Markdown."""
+    steps = {
+        "read": "read",
+        "reml": "REML",
+        "lme4": "lme4's REML",
+        "posterior": "posterior",
+        "take-apart": "tables",
+    }
+    heads = [f"{title}, seconds | memory, MB" for title in steps.values()]
+    text = (
+        f"| rows | contributors | cells | {' | '.join(heads)} |\n"
+        f"|---:|---|---:|{'---:|' * 2 * len(steps)}\n"
+    )
+    for row in table.to_dict("records"):
+        sizes = " + ".join(f"{size:,}" for size in row["contributors"])
+        text += f"| {row['rows']:,} | {sizes} | {row['cells']:,} |"
+        for name in steps:
+            known = pd.notna(row.get(name))
+            text += (
+                f" {row[name]:.3g} | {row[f'{name}_memory']:,.0f} |"
+                if known
+                else " | |"
+            )
+        text += "\n"
+    if "lme4" not in table:
+        text += "\nlme4 not installed: its REML is not measured.\n"
     return text
 
 
@@ -150,17 +234,30 @@ def draw(of_rows: pd.DataFrame, of_designs: pd.DataFrame) -> Figure:
     return figure
 
 
-def main() -> None:
-    """Measure everything, largest last."""
+PARTS = {
+    "rows": (by_rows, rows_report),
+    "designs": (by_designs, designs_report),
+    "tables": (by_tables, tables_report),
+}
+
+
+def main(parts: Sequence[str]) -> None:
+    """Measure the parts, largest last."""
     OUT.mkdir(parents=True, exist_ok=True)
-    of_rows, of_designs = by_rows(), by_designs()
-    of_rows.to_parquet(OUT / "scale_rows.parquet")
-    of_designs.to_parquet(OUT / "scale_designs.parquet")
-    text = report(of_rows, of_designs)
+    measured, texts = {}, []
+    for name, (by, written) in PARTS.items():
+        if name in parts:
+            measured[name] = by()
+            measured[name].to_parquet(OUT / f"scale_{name}.parquet")
+            texts.append(written(measured[name]))
+    text = "\n".join(texts)
     (OUT / "scale.md").write_text(text)
-    draw(of_rows, of_designs).savefig(OUT / "scale.png")
+    if {"rows", "designs"} <= measured.keys():
+        draw(measured["rows"], measured["designs"]).savefig(OUT / "scale.png")
     print(text)
 
 
 if __name__ == "__main__":
-    main()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", choices=PARTS, default=list(PARTS))
+    main(parser.parse_args().parts)

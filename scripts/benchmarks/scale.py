@@ -9,16 +9,21 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+import decompose
 import fit
+import fit_table
+import observe
 import simulate
 import tabulate
 from summands.data.design import Design
+from summands.data.source import Level, Source
 from summands.estimation import tables as as_tables
 from summands.estimation.results import Fit
 from summands.estimators import Entry, nutpie
@@ -27,7 +32,7 @@ from summands.model import estimands
 from summands.model.levels import Levels
 from summands.recovery import against_truth
 from summands.recovery.against_truth import Score
-from summands.study import plan, study, tables
+from summands.study import answers, plan, study, tables
 
 # Data sets of each number of rows.
 DATA_SETS = 3
@@ -36,6 +41,19 @@ DATA_SETS = 3
 REPLICATES = 10
 
 ESTIMATORS = ("nutpie", "least_squares")
+
+# Contributors per level of observed tables, by their rows. The first is small: it has
+# everything compiled before the others are measured. The second has the shape of
+# InstEval, lectures rated by students, which lme4 documents.
+TABLES = {
+    5_000: (300, 100, 5),
+    73_421: (2_972, 1_128, 14),
+    10**6: (300, 300, 300),
+    10**7: (300, 300, 300),
+}
+
+# Standard deviations of the means of the levels, and of the noise.
+SPREADS, NOISE = (0.33, 0.52, 0.08), 1.18
 
 
 def of_rows(rows: int) -> Design:
@@ -159,11 +177,91 @@ def aggregate(folder: Path, count: int) -> None:
     )
 
 
+def of_table(folder: Path) -> study.Study:
+    """Make the study of a table."""
+    document = {
+        "study": "table",
+        "observed": {
+            "table": str(folder / "table.parquet"),
+            "value": "value",
+            "levels": list("abc"),
+        },
+        "estimators": {"nutpie": {"noise": "constant"}, "homoscedastic": {}},
+    }
+    return study.load(document)
+
+
+def make_table(folder: Path, rows: int) -> None:
+    """Draw a table: as Parquet, and as bare numbers for R."""
+    rng = np.random.default_rng(rows)
+    value = NOISE * rng.standard_normal(rows)
+    columns = {}
+    for name, size, spread in zip("abc", TABLES[rows], SPREADS, strict=True):
+        picked = rng.integers(size, size=rows, dtype=np.int32)
+        value += (spread * rng.standard_normal(size))[picked]
+        columns[name] = picked
+    pq.write_table(pa.table(columns | {"value": value}), folder / "table.parquet")
+    for name, column in (columns | {"value": value}).items():
+        column.tofile(folder / f"{name}.bin")
+
+
+def _of_table(folder: Path, *names: str) -> dict[str, str]:
+    return {name: str(folder / f"{name}.parquet") for name in names}
+
+
+def _kept(folder: Path) -> dict[str, str]:
+    return _of_table(folder, "cells", "levels", "identification", "rows")
+
+
+def read_table(folder: Path, rows: int) -> None:
+    """Read a table into cells, as a job does."""
+    levels = tuple(Level(name, (name,)) for name in "abc")
+    observe.main(Source(str(folder / "table.parquet"), "value", levels), _kept(folder))
+
+
+def _fit_table(folder: Path, name: str) -> None:
+    outputs = _of_table(folder / name, "estimates", "fits", "components")
+    if name == "nutpie":
+        outputs["posterior"] = str(folder / "posterior.nc")
+    entry = of_table(folder).estimators[name]
+    fit_table.main(1, entry, _kept(folder), outputs)
+
+
+def fit_reml(folder: Path, rows: int) -> None:
+    """Fit a table by REML, as a job does."""
+    _fit_table(folder, "homoscedastic")
+
+
+def sample_table(folder: Path, rows: int) -> None:
+    """Sample the posterior of a table, as a job does."""
+    _fit_table(folder, "nutpie")
+
+
+def take_apart(folder: Path, rows: int) -> None:
+    """Make the tables of an observed table's study, as a job does."""
+    checked = of_table(folder)
+    inputs: dict[str, Any] = _kept(folder) | {
+        name: [str(folder / each / f"{name}.parquet") for each in checked.estimators]
+        for name in ("estimates", "fits", "components")
+    }
+    inputs["posteriors"] = [str(folder / "posterior.nc")]
+    assert checked.observed is not None
+    names = [*answers.tables_of(checked.observed), "study", "provenance", "summary"]
+    decompose.main(
+        checked, inputs, ["nutpie"], [], _of_table(folder / "answer", *names)
+    )
+
+
 STEPS: dict[str, Callable[[Path, int], None]] = {
     "draw": draw_rows,
     "sample": sample,
     "stand-in": stand_in,
     "aggregate": aggregate,
+    "table": make_table,
+    "read": read_table,
+    "reml": fit_reml,
+    "posterior": sample_table,
+    "take-apart": take_apart,
 }
 
 if __name__ == "__main__":

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -70,10 +71,12 @@ def write(observed: Observed, outputs: Mapping[str, str]) -> None:
         "dropped": observed.dropped,
         "kept": kept,
     }
+    # Of one row both are the mean, and take half the file for nothing.
+    single = cells.n == 1
     tables = {
         "cells": data_sets.cells_table(cells, DESIGN, 0)
-        .append_column("smallest", pa.array(observed.smallest))
-        .append_column("largest", pa.array(observed.largest)),
+        .append_column("smallest", pa.array(observed.smallest, mask=single))
+        .append_column("largest", pa.array(observed.largest, mask=single)),
         "levels": pa.table(
             {
                 "level": pa.array(levels.level, pa.int32()),
@@ -121,15 +124,32 @@ def read_cells(inputs: Mapping[str, Any], levels: Levels) -> Cells:
         Paths of "cells" and "identification".
     levels : Levels
     """
-    ((_, _, cells),) = data_sets.read_cells(inputs["cells"], {DESIGN: levels})
+    columns = [f"level_{level}" for level in range(levels.count)]
+    table = storage.read_table(
+        inputs["cells"], columns=[*columns, "n", "mean", "sum_of_squares"]
+    )
+    contributors = np.empty((table.num_rows, levels.count), np.int64)
+    for level, name in enumerate(columns):
+        contributors[:, level] = table[name].to_numpy()
     ((null_space,),) = data_sets.read_null_spaces(inputs["identification"]).values()
-    return replace(cells, known_null_space=null_space)
+    return Cells(
+        levels,
+        contributors,
+        table["n"].to_numpy(),
+        table["mean"].to_numpy(),
+        table["sum_of_squares"].to_numpy(),
+        null_space,
+    )
 
 
 def read_extremes(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Read the smallest and the largest value of each cell from the file of cells."""
-    table = storage.read_table(path, columns=["smallest", "largest"])
-    return table["smallest"].to_numpy(), table["largest"].to_numpy()
+    table = storage.read_table(path, columns=["mean", "smallest", "largest"])
+    smallest, largest = (
+        pc.coalesce(table[name], table["mean"]).to_numpy()
+        for name in ("smallest", "largest")
+    )
+    return smallest, largest
 
 
 def read_rows(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from summands.decomposition import sensitivity, tables
 from summands.files.columns import schema
 from summands.files.words import alike
-from summands.model import indicators, information
+from summands.model import information
 from summands.model.cells import Cells
 from summands.model.levels import Levels
 
@@ -381,12 +381,9 @@ def _alike(levels: Levels) -> list[Caution]:
 def _seen_once(cells: Cells) -> list[Caution]:
     """Say which contributors have a single row."""
     levels = cells.levels
-    rows = indicators.sums(
-        cells.members, cells.n.astype(float), levels.contributors
-    ).astype(np.int64)
     told = []
     for level in tables.several(levels):
-        name, mine = levels.names[level], rows[tables.members(levels, level)]
+        name, mine = levels.names[level], cells.rows[tables.members(levels, level)]
         once = np.flatnonzero(mine == 1)
         if not len(once):
             continue

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from summands.decomposition import intervals, tables
 from summands.estimation.results import Components, Draws
 from summands.files.columns import schema
-from summands.model import indicators
 from summands.model.cells import Cells
 from summands.model.levels import Levels
 
@@ -95,10 +94,8 @@ def noise_variance(sigma: Array, cells: Cells) -> Array:
     -------
     ndarray, shape (...)
     """
-    rows = indicators.sums(
-        cells.members, cells.n.astype(float), cells.levels.contributors
-    )
-    result: Array = np.einsum("...k,...k,k->...", sigma, sigma, rows / cells.n.sum())
+    share = cells.rows / cells.n.sum()
+    result: Array = np.einsum("...k,...k,k->...", sigma, sigma, share)
     return result
 
 

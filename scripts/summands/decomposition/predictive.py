@@ -1,9 +1,10 @@
 """Posterior predictive checks: whether the fit gives rows like the observed ones.
 
-For some draws, the rows of all contributors are drawn anew from the cells, exactly: the
-mean of n rows of a cell is normal, their sum of squares v chi^2 of n - 1 degrees of
-freedom, independent of it, and their largest is the inverse distribution function of
-U^(1/n). (A cell's smallest and largest are drawn apart: each is compared by itself.)
+For some draws, the rows of all contributors are drawn anew, exactly: those of a cell of
+few rows one by one. Of more, the mean of n rows is normal, their sum of squares v chi^2
+of n - 1 degrees of freedom, independent of it, and their largest is the inverse
+distribution function of U^(1/n). (A cell's smallest and largest are drawn apart then:
+each is compared by itself.)
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.special import ndtri_exp
 
-from summands.decomposition import intervals, tables, thinning
+from summands.decomposition import intervals, passes, tables, thinning
 from summands.estimation.results import Draws
 from summands.files.columns import schema
 from summands.model.cells import Cells
@@ -25,6 +26,9 @@ Array = NDArray[np.float64]
 MOST_DRAWS = 500
 LEAST_DRAWS = 100
 MOST_CELLS = 50_000_000
+
+# Rows of a cell that are drawn one by one, at most: as long as that takes less.
+FEW = 16
 
 STATISTICS = ("mean", "spread", "smallest", "largest")
 
@@ -88,22 +92,44 @@ def of_draws(
         min(MOST_DRAWS, max(LEAST_DRAWS, MOST_CELLS // len(cells.n))),
     )
     origin = float(np.average(cells.mean, weights=cells.n))
-    members = np.ascontiguousarray(cells.members.T)
-    observed = _statistics(
-        cells,
-        members,
+    members = tables.members_of_cells(cells)
+    given = (
         cells.mean - origin,
         cells.sum_of_squares,
         smallest - origin,
         largest - origin,
     )
+    rows, centre = cells.rows, np.zeros(levels.contributors)
+    known = _nothing(levels.contributors)
+    passes.gather(members, cells.n, *given, centre, known)
+    # Around the contributor's own average, so that nothing cancels.
+    with np.errstate(invalid="ignore"):
+        centre = known[:, passes.SUM] / rows
+    known = _nothing(levels.contributors)
+    passes.gather(members, cells.n, *given, centre, known)
+    observed = _statistics(known, rows, centre)
+    many = cells.n[cells.n > FEW]
     replicated = np.empty((len(some.places), *observed.shape))
+    alone = np.asarray(levels.sizes)[levels.level] == 1
     for draw, place in enumerate(replicated):
-        mean, variance = some.of_cells(draw, members, origin)
-        place[...] = _statistics(
-            cells, members, *_rows_anew(cells, mean, variance, rng)
+        mu, variance = some.mu[draw], some.variance[draw]
+        known = _nothing(levels.contributors)
+        passes.draw(
+            members,
+            cells.n,
+            FEW,
+            some.intercept[draw] - origin + mu[alone].sum(),
+            mu,
+            variance[alone].sum(),
+            variance,
+            -_largest(many, rng),
+            _largest(many, rng),
+            rng,
+            centre,
+            known,
         )
-    chosen = np.flatnonzero(np.asarray(levels.sizes)[levels.level] > 1)
+        place[...] = _statistics(known, rows, centre)
+    chosen = np.flatnonzero(~alone)
     observed, replicated = observed[:, chosen], replicated[..., chosen]
     lower, upper = np.quantile(replicated, intervals.CENTRAL, axis=0)
     probability = np.where(
@@ -124,22 +150,6 @@ def of_draws(
     )
 
 
-def _rows_anew(
-    cells: Cells, mean: Array, variance: Array, rng: np.random.Generator
-) -> tuple[Array, Array, Array, Array]:
-    """Draw what `_statistics` asks of each cell, for rows Normal(mean, variance)."""
-    n = cells.n
-    sd = np.sqrt(variance)
-    average = mean + sd * rng.standard_normal(len(n)) / np.sqrt(n)
-    # chi^2 of n - 1 degrees of freedom, which is 0 for a single row.
-    squares = 2.0 * variance * rng.standard_gamma(0.5 * (n - 1))
-    smallest, largest = average.copy(), average.copy()
-    more = np.flatnonzero(n > 1)
-    for extremes, sign in ((smallest, -1.0), (largest, 1.0)):
-        extremes[more] = mean[more] + sign * sd[more] * _largest(n[more], rng)
-    return average, squares, smallest, largest
-
-
 def _largest(n: NDArray[np.integer], rng: np.random.Generator) -> Array:
     """Draw the largest of n standard normal numbers: its distribution is Phi^n."""
     # In logarithms, so that the largest of very many keeps its digits.
@@ -147,45 +157,33 @@ def _largest(n: NDArray[np.integer], rng: np.random.Generator) -> Array:
     return np.asarray(ndtri_exp(logarithm), float)
 
 
-def _statistics(
-    cells: Cells,
-    members: NDArray[np.int64],
-    mean: Array,
-    squares: Array,
-    smallest: Array,
-    largest: Array,
-) -> Array:
-    """Compute the statistics of each contributor's rows from those of the cells.
+def _nothing(count: int) -> Array:
+    """Give what is known of contributors without rows; see `passes.gather`."""
+    known = np.zeros((count, 4))
+    known[:, passes.SMALLEST], known[:, passes.LARGEST] = np.inf, -np.inf
+    return known
+
+
+def _statistics(known: Array, rows: NDArray[np.int64], centre: Array) -> Array:
+    """Compute the statistics of each contributor's rows.
 
     Parameters
     ----------
-    cells : Cells
-    members : ndarray of int, shape (J, C)
-        Of the cells, level by level.
-    mean, squares, smallest, largest : ndarray, shape (C,)
-        Of the rows of each cell; squares is the sum of the squared deviations.
+    known : ndarray, shape (K, 4)
+        See `passes.gather`.
+    rows : ndarray of int, shape (K,)
+    centre : ndarray, shape (K,)
+        Origin of their sums.
 
     Returns
     -------
     ndarray, shape (4, K)
         In the order of `STATISTICS`; NaN without rows, and the spread of a single one.
     """
-    count = cells.levels.contributors
-    n = cells.n.astype(float)
-    rows, sums, total = np.zeros((3, count))
-    least, most = np.full(count, np.inf), np.full(count, -np.inf)
-    for mine in members:
-        rows += np.bincount(mine, n, count)
-        sums += np.bincount(mine, n * mean, count)
-        np.minimum.at(least, mine, smallest)
-        np.maximum.at(most, mine, largest)
+    sums, squares, least, most = known.T
     with np.errstate(invalid="ignore", divide="ignore"):
-        average = sums / rows
-        for mine in members:
-            # Around the contributor's own average, so that nothing cancels.
-            squared = squares + n * (mean - average[mine]) ** 2
-            total += np.bincount(mine, squared, count)
-        spread = np.sqrt(total / (rows - 1.0))
-    spread[rows < 2] = np.nan
-    least[rows == 0], most[rows == 0] = np.nan, np.nan
-    return np.stack([average, spread, least, most])
+        off = sums / rows
+        spread = np.sqrt(np.maximum(squares - sums * off, 0.0) / (rows - 1.0))
+        spread[rows < 2] = np.nan
+        least, most = np.where(rows > 0, (least, most), np.nan)
+    return np.stack([centre + off, spread, least, most])

@@ -21,7 +21,6 @@ from scipy import stats
 from summands.decomposition import components, likelihood, tables, thinning
 from summands.estimation.results import Draws, Scales
 from summands.files.columns import schema
-from summands.model import indicators
 from summands.model.cells import Cells
 from summands.model.distributions import Normal, ScalePriors
 
@@ -226,12 +225,11 @@ def _noise_before(scales: Scales, cells: Cells, priors: ScalePriors) -> Array:
     if scales.log_sigma_mean is None:
         return np.exp(_one_noise(priors, cells).draw(rng, PRIOR_DRAWS))
     levels = cells.levels
-    rows = indicators.sums(cells.members, cells.n.astype(float), levels.contributors)
     variance = np.zeros(PRIOR_DRAWS)
     for level in range(levels.count):
         centre = priors.log_sigma_mean.draw(rng, PRIOR_DRAWS)
         spread = priors.log_sigma_sd.draw(rng, PRIOR_DRAWS)
-        for share in rows[tables.members(levels, level)] / cells.n.sum():
+        for share in cells.rows[tables.members(levels, level)] / cells.n.sum():
             sigma = np.exp(centre + spread * rng.standard_normal(PRIOR_DRAWS))
             variance += share * sigma**2
     return np.sqrt(variance)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from summands.decomposition import tables
 from summands.files.columns import schema
-from summands.model import indicators, residuals
+from summands.model import residuals
 from summands.model.cells import Cells
 
 Array = NDArray[np.float64]
@@ -95,14 +95,12 @@ def of_estimates(
     """
     levels = cells.levels
     n = cells.n.astype(float)
-    rows = indicators.sums(cells.members, n, levels.contributors)
+    rows = cells.rows
     middle = np.average(cells.mean, weights=n)
     from_middle = cells.mean - middle
     total = np.sqrt((cells.sum_of_squares + n * from_middle**2).sum() / n.sum())
     with np.errstate(invalid="ignore", divide="ignore"):
-        deviation = (
-            indicators.sums(cells.members, n * from_middle, levels.contributors) / rows
-        )
+        deviation = cells.sums(n * from_middle) / rows
         shrinkage = mu / least_squares
     # Values far from 0 have fewer digits to differ by.
     least = ROUNDING * total + 8.0 * np.finfo(float).eps * abs(middle)
@@ -120,6 +118,6 @@ def of_estimates(
     return tables.table(
         SHRINKAGE,
         tables.whose(levels, chosen)
-        | {"estimator": estimator, "rows": rows[chosen].astype(np.int64)}
+        | {"estimator": estimator, "rows": rows[chosen]}
         | {name: values[chosen] for name, values in columns.items()},
     )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from summands.estimation.results import Draws
+from summands.model.levels import Levels
 
 Array = NDArray[np.float64]
 
@@ -29,31 +30,13 @@ class Thinned:
     mu: Array
     variance: Array
 
-    def of_cells(
-        self, draw: int, members: NDArray[np.int64], origin: float
-    ) -> tuple[Array, Array]:
-        """Mean, less an origin, and variance of a row of each cell in one draw.
-
-        The origin is taken off the intercept first: values far from 0 keep the digits
-        that they have.
-
-        Parameters
-        ----------
-        draw : int
-        members : ndarray of int, shape (J, C)
-            Flat index of each level's contributor in each cell.
-        origin : float
-
-        Returns
-        -------
-        mean, variance : ndarray, shape (C,)
-        """
-        mean = np.full(members.shape[1], self.intercept[draw] - origin)
-        variance = np.zeros(members.shape[1])
-        for mine in members:
-            mean += self.mu[draw, mine]
-            variance += self.variance[draw, mine]
-        return mean, variance
+    def constant_variance(self, levels: Levels) -> Array | None:
+        """Variance of all rows in each draw, shape (S,); None where rows differ."""
+        starts = self.variance[:, levels.offsets]
+        if np.any(self.variance != starts[:, levels.level]):
+            return None
+        total: Array = starts.sum(axis=1)
+        return total
 
 
 def thin(draws: Draws, most: int) -> Thinned:

@@ -25,6 +25,10 @@ LEVELS, NOISE = (-14.0, 12.0), (-3.0, 14.0)
 # Share of `RISE` to which an end is found; the step that then follows squares it.
 CLOSE = 1e-3
 
+# Share of the rise without any effects to which it is found, where it is far above what
+# is asked: so far that the last digits cannot matter.
+ROUGH, FAR = 0.01, 2.0
+
 # Variance of effects that are none, beside that which can be seen.
 NONE = 1e-6
 
@@ -110,14 +114,19 @@ class Profile:
         upper = self._end(component, max(best, self.seen[component]), 1.0)
         lower = 0.0
         of_level = component < len(self.best) - 1
-        if np.isfinite(best):
-            none = self.minimised(component, -np.inf, self.best)[0] if of_level else 0.0
-            if not of_level or none - self.least > RISE:
-                lower = self._end(component, best, -1.0)
+        if np.isfinite(best) and (not of_level or self._rise_without(component) > RISE):
+            lower = self._end(component, best, -1.0)
         return lower, upper
 
+    def _rise_without(self, component: int) -> float:
+        """How much higher the deviance is without any effects of a level."""
+        value, _, where = self.minimised(component, -np.inf, self.best, ROUGH)
+        if value - self.least < FAR * RISE:
+            value, _, _ = self.minimised(component, -np.inf, where)
+        return value - self.least
+
     def minimised(
-        self, component: int, at: float, start: Array
+        self, component: int, at: float, start: Array, close: float = 1e-14
     ) -> tuple[float, float, Array]:
         """Least deviance with one log sd fixed, its slope along that, and where it is.
 
@@ -126,6 +135,8 @@ class Profile:
         component : int
         at : float
         start : ndarray, shape (J' + 1,)
+        close : float, optional
+            Share of the rise that a step must gain for another to follow.
         """
         import scipy.optimize
 
@@ -139,9 +150,15 @@ class Profile:
         def to_log_sd(z: Array) -> Array:
             return 0.5 * np.log(np.exp(unit * z) - seen)
 
+        # The best that was met, so that it is not evaluated again.
+        least, slope, where = np.inf, np.nan, full
+
         def moved(z: Array) -> tuple[float, Array]:
+            nonlocal least, slope, where
             full[others] = to_log_sd(z)
             value, slopes = self.deviance(full)
+            if value < least:
+                least, slope, where = value, float(slopes[component]), full.copy()
             variance = np.exp(2.0 * full[others])
             rate = 0.5 * unit * (variance + seen) / variance
             return value - self.least, slopes[others] * rate
@@ -149,18 +166,19 @@ class Profile:
         ends = np.exp(2.0 * self.ranges[others])
         ends[:, 0] = np.maximum(ends[:, 0], NONE * seen)
         bounds = np.log(ends + seen[:, None]) / unit[:, None]
-        if others.any():
-            found = scipy.optimize.minimize(
-                moved,
-                np.clip(np.log(np.exp(2.0 * start[others]) + seen) / unit, *bounds.T),
-                jac=True,
-                method="L-BFGS-B",
-                bounds=bounds,
-                options={"ftol": 1e-14, "gtol": 1e-4},
-            )
-            full[others] = to_log_sd(found.x)
-        value, slopes = self.deviance(full)
-        return value, float(slopes[component]), full
+        if not others.any():
+            moved(np.zeros(0))
+            return least, slope, where
+        begin = np.log(np.exp(2.0 * start[others]) + seen) / unit
+        scipy.optimize.minimize(
+            moved,
+            np.clip(begin, *bounds.T),
+            jac=True,
+            method="L-BFGS-B",
+            bounds=bounds,
+            options={"ftol": close, "gtol": 1e-4},
+        )
+        return least, slope, where
 
     def _end(self, component: int, at: float, side: float) -> float:
         """Where the deviance has risen by 3.84, above or below; NaN if nowhere.
@@ -171,7 +189,8 @@ class Profile:
         """
         low, high = self.ranges[component]
         inside, outside = (at, high) if side > 0 else (at, low)
-        at += side * min(2.0 * self.step[component], 1.0)
+        # Where the end is if the component is seen without error.
+        at += side * min(np.sqrt(2.0 * RISE) * self.step[component], 1.0)
         where = self.best
         for _ in range(60):
             value, slope, where = self.minimised(component, at, where)

@@ -51,6 +51,22 @@ class Cells:
         """Flat index of the cell's contributor at each level, shape (C, J)."""
         return self.contributors + self.levels.offsets
 
+    def sums(self, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Sum numbers of the cells, shape (C,), over each contributor's, shape (K,)."""
+        return np.concatenate(
+            [
+                np.bincount(column, weight, size)
+                for column, size in zip(
+                    self.contributors.T, self.levels.sizes, strict=True
+                )
+            ]
+        )
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """Rows that each contributor takes part in, shape (K,)."""
+        return self.sums(self.n.astype(float)).astype(np.int64)
+
     @cached_property
     def null_space(self) -> NDArray[np.float64]:
         """Basis of what the cells cannot tell, shape (K, K - r).

@@ -88,6 +88,18 @@ class Elimination:
             self.between = np.zeros(shape)
             return
         self.diagonal = np.bincount(own[level], weight, sizes[level])
+        size = shape[0] * shape[1]
+        if size <= max(SMALL, len(others) * len(weight)):
+            # No more numbers than lists of all pairs would have, and no sorting.
+            dense = np.empty(shape)
+            for j in others:
+                start = place[offsets[j]]
+                pair = own[level] * sizes[j] + own[j] - start
+                block = np.bincount(pair, weight, shape[0] * sizes[j])
+                dense[:, start : start + sizes[j]] = block.reshape(-1, sizes[j])
+            few = size > SMALL and np.count_nonzero(dense) < DENSE * size
+            self.between = scipy.sparse.csr_array(dense) if few else dense
+            return
         between = scipy.sparse.coo_array(
             (
                 np.tile(weight, len(others)),
@@ -99,9 +111,15 @@ class Elimination:
             shape,
         ).tocsr()
         between.sort_indices()
-        size = shape[0] * shape[1]
-        few = size > SMALL and between.nnz < DENSE * size
-        self.between = between if few else between.toarray()
+        self.between = between if between.nnz < DENSE * size else between.toarray()
+
+    def times(self, vectors: Array) -> Array:
+        """Compute Z' diag(weight) Z times vectors, shape (K, V)."""
+        apart, rest = vectors[self.apart], vectors[self.rest]
+        found = np.empty_like(vectors)
+        found[self.apart] = self.diagonal[:, None] * apart + self.between @ rest
+        found[self.rest] = self.between.T @ apart + self.within @ rest
+        return found
 
     def weighted(self, share: Array) -> Array:
         """Compute B' diag(share) B, shape (R, R), where B is the block between."""

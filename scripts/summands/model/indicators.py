@@ -26,8 +26,11 @@ def gram(members: NDArray[np.int64], weight: Array, count: int) -> Array:
 
 def sums(members: NDArray[np.int64], weight: Array, count: int) -> Array:
     """Compute Z' weight, shape (K,), from the members of the cells."""
-    of_members = np.broadcast_to(weight[:, None], members.shape)
-    return np.bincount(members.ravel(), of_members.ravel(), count)
+    total = np.zeros(count)
+    # Level by level: lists of all pairs would be larger than the cells.
+    for column in members.T:
+        total += np.bincount(column, weight, count)
+    return total
 
 
 def null_space(members: NDArray[np.int64], sizes: Sequence[int]) -> Array:

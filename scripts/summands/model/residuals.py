@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from summands.model.cells import Cells
 from summands.model.elimination import NormalEquations
-from summands.model.indicators import sums
 
 
 def means(cells: Cells) -> NDArray[np.float64] | None:
@@ -30,7 +29,7 @@ def means(cells: Cells) -> NDArray[np.float64] | None:
         equations = NormalEquations(cells.members, cells.levels.sizes, n, null)
     except np.linalg.LinAlgError:
         return None
-    return equations.solve(sums(cells.members, n * cells.mean, len(null)))
+    return equations.solve(cells.sums(n * cells.mean))
 
 
 def sum_of_squares(cells: Cells) -> tuple[float, float]:
@@ -52,5 +51,11 @@ def sum_of_squares(cells: Cells) -> tuple[float, float]:
     fitted = means(cells) if freedom >= 1.0 else None
     if fitted is None:
         return 0.0, 0.0
-    residual = cells.mean - fitted[cells.members].sum(axis=1)
+    fit = np.zeros(len(cells.n))
+    # Level by level: at once they would take as much memory as all cells.
+    for mine, column in zip(
+        np.split(fitted, cells.levels.offsets[1:]), cells.contributors.T, strict=True
+    ):
+        fit += mine[column]
+    residual = cells.mean - fit
     return float((cells.sum_of_squares + cells.n * residual**2).sum()), freedom

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from summands.decomposition import predictive
+from summands.decomposition import passes, predictive
 from summands.model.cells import collapse
 from summands.model.levels import Levels
 from summands.model.rows import Rows
@@ -64,8 +64,10 @@ def test_probabilities_are_uniform_where_the_model_made_the_rows(count):
         assert stats.kstest(steps, "uniform").pvalue > 1e-3, name
 
 
-def test_the_replicates_are_those_of_rows_drawn_one_by_one(monkeypatch):
+@pytest.mark.parametrize("few", [0, 5, predictive.FEW])
+def test_the_replicates_are_those_of_rows_drawn_one_by_one(few, monkeypatch):
     """Intervals equal those of 10,000 tables of rows, within their error."""
+    monkeypatch.setattr(predictive, "FEW", few)
     rows, draws = rows_of(60, 3), known(shape=(2, 5000))
     flat = np.stack(rows.contributors, axis=1) + LEVELS.offsets
     intercept, mu, sigma = truth()
@@ -177,9 +179,7 @@ def test_a_large_table_gets_fewer_replicates(monkeypatch):
     cells = collapse(rows)
     monkeypatch.setattr(predictive, "MOST_CELLS", 120 * len(cells.n))
     seen = []
-    real = predictive._rows_anew
-    monkeypatch.setattr(
-        predictive, "_rows_anew", lambda *given: seen.append(1) or real(*given)
-    )
+    real = passes.draw
+    monkeypatch.setattr(passes, "draw", lambda *given: seen.append(1) or real(*given))
     checked(rows, known(shape=(4, 300)))
     assert len(seen) == 120

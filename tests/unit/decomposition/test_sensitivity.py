@@ -218,6 +218,34 @@ def test_a_scale_has_the_likelihood_of_rows_without_its_means(level):
     np.testing.assert_allclose(found - found[0], np.array(exact) - exact[0], atol=1e-9)
 
 
+@pytest.mark.parametrize(("scale", "origin"), [(1.0, 0.0), (1e-6, 1e6), (1e3, -50.0)])
+def test_one_variance_of_all_rows_is_no_other_model(scale, origin, monkeypatch):
+    """Sums over cells are those of products, though these look at the cells once."""
+    levels = Levels.of([1, 3, 40])
+    rng = np.random.default_rng(1)
+    contributors = [rng.integers(m, size=500) for m in levels.sizes]
+    sigma = np.where(levels.level == 0, 0.1 * scale, 0.0)
+    mu = scale * rng.normal(size=44)
+    rows = table_of(levels, contributors, origin, mu, sigma, rng)
+    shape = (1, 20)
+    # Near the truth, as draws are: what cells leave over is small beside the means.
+    draws = draws_of(
+        levels,
+        origin + scale * rng.normal(0.0, 0.01, shape),
+        mu + scale * rng.normal(0.0, 0.01, (*shape, 44)),
+        np.broadcast_to(sigma, (*shape, 44)) * rng.lognormal(0.0, 0.1, (*shape, 1)),
+    )
+    cells, some = collapse(rows), thinning.thin(draws, 20)
+    tau = scale * rng.lognormal(size=(20, 2))
+    monkeypatch.setattr(likelihood, "BLOCK", 44 * 6)
+    found = likelihood.of_components(some, tau, [1, 2], cells)
+    monkeypatch.setattr(
+        thinning.Thinned, "constant_variance", lambda some, levels: None
+    )
+    exact = likelihood.of_components(some, tau, [1, 2], cells)
+    np.testing.assert_allclose(found - found[0], exact - exact[0], atol=2e-4, rtol=1e-6)
+
+
 def test_contributors_without_rows_say_nothing():
     draws, cells = fitted(1.0, shape=(1, 20))
     levels = Levels((1, 13))

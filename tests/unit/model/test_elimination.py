@@ -42,8 +42,10 @@ def stored(request, monkeypatch):
 
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.parametrize("level", [-1, 0, None])
-def test_blocks_are_those_of_the_gram_matrix(stored, sizes, level):
-    cells = cells_of(sizes)
+# Of few cells the block between is made of lists of pairs.
+@pytest.mark.parametrize("count", [60, 3])
+def test_blocks_are_those_of_the_gram_matrix(stored, sizes, level, count):
+    cells = cells_of(sizes, count)
     weight = np.random.default_rng(1).lognormal(size=len(cells.n))
     parts = Elimination(cells.members, sizes, weight, level)
     whole = indicators.gram(cells.members, weight, sum(sizes))
@@ -58,6 +60,8 @@ def test_blocks_are_those_of_the_gram_matrix(stored, sizes, level):
     assert np.diag(parts.diagonal) == pytest.approx(whole[np.ix_(apart, apart)])
     assert between == pytest.approx(whole[np.ix_(apart, rest)])
     assert parts.within == pytest.approx(whole[np.ix_(rest, rest)])
+    vectors = np.random.default_rng(2).normal(size=(sum(sizes), 3))
+    assert parts.times(vectors) == pytest.approx(whole @ vectors)
     share = np.random.default_rng(2).normal(size=len(apart))
     assert parts.weighted(share) == pytest.approx(
         between.T @ (share[:, None] * between)
