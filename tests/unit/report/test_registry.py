@@ -14,6 +14,7 @@ from summands.estimators import Entry
 from summands.report import answer_entries, registry
 from summands.report.page import CAPTIONS
 from summands.report.reading import Tables
+from summands.study import answers, tables
 
 from ..studies import LEVELS, TABLES, study_tables
 
@@ -83,6 +84,16 @@ def test_the_list_is_quick_to_import():
         "assert not slow & {*sys.modules}"
     )
     subprocess.run([sys.executable, "-c", code], cwd=SCRIPTS, check=True)
+
+
+@pytest.mark.parametrize("name", registry.FIGURES)
+def test_the_source_of_a_figure_has_the_columns_that_are_chosen_from(name):
+    source = registry.FIGURES[name].source
+    schemas = {**tables.SCHEMAS, **answers.SCHEMAS}
+    chosen = {*source.columns.values(), *(column for column, _, _ in source.filters)}
+    assert "estimator" in chosen
+    assert chosen <= {*schemas[source.table].names}
+    assert {*source.words} <= {*source.columns}
 
 
 @pytest.mark.parametrize(
