@@ -11,10 +11,8 @@ import pandas as pd
 from summands.recovery.metrics import LARGEST_SHARE
 from summands.report import names
 from summands.report.axes import Axis
+from summands.report.grids import NAMED_DESIGNS
 from summands.report.panels import together
-
-# Above this, designs are not shown one by one, but by their rows per contributor.
-NAMED_DESIGNS = 40
 
 # Steps of rows per contributor, each with as many designs.
 STEPS = 10
@@ -52,6 +50,8 @@ class ByDesign:
         ``size``, the geometric mean; ``value``, ``lower`` and ``upper``, the mean over
         designs with its Monte-Carlo interval; ``low`` and ``high``, between which nine
         in ten designs lie; ``worst``, the mean of the worst contributor's values.
+    loose : tuple of str
+        Parameters that the data alone do not determine.
     """
 
     metrics: tuple[str, ...]
@@ -59,6 +59,7 @@ class ByDesign:
     sizes: Axis
     designs: pd.DataFrame
     steps: pd.DataFrame
+    loose: tuple[str, ...] = ()
 
 
 def metrics_by_design(
@@ -66,6 +67,7 @@ def metrics_by_design(
     sizes: Mapping[str, float],
     metrics: tuple[str, ...],
     axis: Axis,
+    loose: tuple[str, ...] = (),
 ) -> ByDesign:
     """Average metrics over the levels of each design, and over designs of like size.
 
@@ -79,13 +81,16 @@ def metrics_by_design(
         Names as in recovery.parquet, the main one first.
     axis : Axis
         Of the metrics. On a logarithmic one means are those of logarithms.
+    loose : tuple of str, optional
+        Parameters that the data alone do not determine.
 
     Returns
     -------
     ByDesign
     """
     log = axis.scale == "log"
-    return stepped(_of_designs(recovery, metrics, log=log), sizes, metrics, axis)
+    designs = _of_designs(recovery, metrics, log=log)
+    return stepped(designs, sizes, metrics, axis, loose)
 
 
 def stepped(
@@ -93,6 +98,7 @@ def stepped(
     sizes: Mapping[str, float],
     metrics: tuple[str, ...],
     axis: Axis,
+    loose: tuple[str, ...] = (),
 ) -> ByDesign:
     """Take designs of like size together where there are many.
 
@@ -100,7 +106,7 @@ def stepped(
     ----------
     designs : pandas.DataFrame
         See `ByDesign`, without ``size``.
-    sizes, metrics, axis
+    sizes, metrics, axis, loose
         See `metrics_by_design`.
 
     Returns
@@ -123,6 +129,7 @@ def stepped(
         Axis(f"rows per contributor ({count:,} designs)", "log"),
         designs,
         together(parts, [*SERIES, *OF_STEP]),
+        loose,
     )
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from summands.recovery import montecarlo
 from summands.report.axes import Axis
-from summands.report.design_panels import NAMED_DESIGNS, ByDesign, stepped
+from summands.report.design_panels import ByDesign, stepped
+from summands.report.grids import NAMED_DESIGNS
 
 CONVERGED = Axis("share of fits that converged", limits=(-0.03, 1.03), marks=(1.0,))
 SECONDS = Axis("seconds of a fit", "log")
@@ -131,9 +132,7 @@ def outcomes(fits: pd.DataFrame) -> Outcomes:
     """
     failed = fits["error"].notna().to_numpy()
     fine = fits["converged"].to_numpy(bool)
-    told = fits.assign(
-        result=np.select([failed, ~fine], [FAILED, NOT_CONVERGED], FINE)
-    )
+    told = fits.assign(result=np.select([failed, ~fine], [FAILED, NOT_CONVERGED], FINE))
     count = told["design"].nunique()
     if count > NAMED_DESIGNS:
         amiss = (~fine).astype(float) + failed

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 
 from summands.data.design import Design
-from summands.model import distributions
-from summands.report import summary
+from summands.report import grids, summary
 from summands.report.axes import Axis
 from summands.report.panels import present, together
 
@@ -20,18 +19,6 @@ LOOPS = 240
 
 # Worst designs that are listed of each metric, parameter and estimator.
 WORST = 3
-
-# What a design can differ in, and what it is called.
-FACTORS = {
-    "levels": "contributors per level",
-    "rows": "rows",
-    "mu_mean": "mu_mean",
-    "mu_sd": "mu_sd",
-    "log_sigma_mean": "log_sigma_mean",
-    "log_sigma_sd": "log_sigma_sd",
-    "intercept_sd": "intercept_sd",
-    "truth": "truth",
-}
 
 # Metrics of forests, maps and lists: what they are called, where they should be, and
 # whether their mean over designs is that of the logarithm.
@@ -89,32 +76,23 @@ def factors(designs: Mapping[str, Design]) -> pd.DataFrame:
     -------
     pandas.DataFrame
         A row for each design without coefficients of its own, a column for each of
-        `FACTORS` that takes several values, as places in their order; column's attrs
-        "settings" have, by factor, what the places mean.
+        `grids.FACTORS` that takes several values, as places in their order; its
+        attribute "settings" has, by factor, what the places mean.
     """
     gridded = {
         name: design for name, design in designs.items() if design.coefficients is None
     }
     found: dict[str, list[int]] = {}
     settings: dict[str, list[str]] = {}
-    for factor, called in FACTORS.items():
-        values = [_value(design, factor) for design in gridded.values()]
+    for factor in grids.varied(gridded.values()):
+        values = [grids.setting(design, factor) for design in gridded.values()]
         distinct = _ordered(values)
-        if len(distinct) > 1:
-            found[called] = [distinct.index(value) for value in values]
-            settings[called] = [_written(value) for value in distinct]
+        called = grids.FACTORS[factor]
+        found[called] = [distinct.index(value) for value in values]
+        settings[called] = [_written(value) for value in distinct]
     table = pd.DataFrame(found, index=pd.Index(gridded, name="design"))
     table.attrs["settings"] = settings
     return table
-
-
-def _value(design: Design, factor: str) -> Any:
-    if factor == "levels":
-        return tuple(design.levels.sizes)
-    if factor in design.drawn_scales:
-        ((name, told),) = distributions.written(design.drawn_scales[factor]).items()
-        return f"{name} {told}"
-    return getattr(design, factor)
 
 
 def _ordered(values: Sequence[Any]) -> list[Any]:
@@ -216,9 +194,7 @@ def nested_loop(designs: pd.DataFrame, table: pd.DataFrame, axis: Axis) -> Loop:
         kept.append(name)
     places = table[kept].drop_duplicates().sort_values(kept)
     places["position"] = np.arange(len(places))
-    joined = some.merge(
-        table[kept].reset_index().merge(places, on=kept), on="design"
-    )
+    joined = some.merge(table[kept].reset_index().merge(places, on=kept), on="design")
     joined["value"] = np.log(joined["value"].to_numpy(float))
     grouped = joined.groupby(["position", "estimator", "parameter"], sort=False)
     values = grouped["value"].agg(["mean", "size"]).reset_index()
@@ -359,12 +335,17 @@ class Pool:
         Columns `ROWS`: by class of ``size``, estimator, parameter and metric the mean
         ``value`` over so many ``designs``, with its Monte-Carlo interval, and the
         ``mark`` where it should be, NaN where there is none.
+    loose : tuple of str
+        Parameters that the data alone do not determine.
     """
 
     rows: pd.DataFrame
+    loose: tuple[str, ...] = ()
 
 
-def pooled(designs: pd.DataFrame, classes: Mapping[str, int]) -> Pool:
+def pooled(
+    designs: pd.DataFrame, classes: Mapping[str, int], loose: tuple[str, ...] = ()
+) -> Pool:
     """Average metrics over designs of like size.
 
     Parameters
@@ -373,6 +354,8 @@ def pooled(designs: pd.DataFrame, classes: Mapping[str, int]) -> Pool:
         Of a `ByDesign`, with metrics of `METRICS`.
     classes : mapping of str to int
         `recovery.pooling.size_class` of each design.
+    loose : tuple of str, optional
+        Parameters that the data alone do not determine.
 
     Returns
     -------
@@ -402,14 +385,17 @@ def pooled(designs: pd.DataFrame, classes: Mapping[str, int]) -> Pool:
                 )
                 ends = back(np.array([mean, mean - down, mean + up]))
                 records.append(
-                    (place, count, estimator, parameter, metric, *ends)
-                    + (np.nan if mark is None else mark,)
+                    (
+                        *(place, count, estimator, parameter, metric),
+                        *ends,
+                        np.nan if mark is None else mark,
+                    )
                 )
     rows = pd.DataFrame(records, columns=list(ROWS))
     shares = ~rows["metric"].map(lambda name: METRICS[name][2]).astype(bool)
-    rows.loc[shares, ["lower", "upper"]] = rows.loc[
-        shares, ["lower", "upper"]
-    ].clip(0.0, 1.0)
+    rows.loc[shares, ["lower", "upper"]] = rows.loc[shares, ["lower", "upper"]].clip(
+        0.0, 1.0
+    )
     rows = rows.sort_values("size", kind="stable", ignore_index=True)
     rows["size"] = [summary.named(size) for size in rows["size"]]
-    return Pool(rows)
+    return Pool(rows, loose)

@@ -65,6 +65,11 @@ class Tables:
             for name, design in self.study.designs.items()
         }
 
+    def loose(self) -> tuple[str, ...]:
+        """Parameters that the data alone do not determine."""
+        several = any(d.levels.count > 1 for d in self.study.designs.values())
+        return ("sigma",) if several else ()
+
     def by_design(self) -> pd.DataFrame:
         """All `grid_panels.METRICS` by design, estimator and parameter."""
         told = grid_panels.METRICS

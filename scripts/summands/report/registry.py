@@ -9,14 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from summands.report import grids, ridges
 from summands.report.axes import Axis
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from summands.report import answer_panels, panels
+    from summands.report import answer_panels
     from summands.report.page.content import Chart, Source
     from summands.report.reading import Tables
     from summands.study.study import Study
@@ -74,64 +76,50 @@ class Entry:
         return Source(table, self.filters, columns.get(table, ("estimator",)))
 
 
-def _truth(tables: Tables) -> panels.Scatter:
-    from summands.report import panels
-
-    return panels.truth_against_estimate(tables.estimates(), tables.fits())
-
-
-def _draw_truth(panel: panels.Scatter) -> Figure:
-    from summands.report import figures
-
-    return figures.truth_against_estimate(panel)
-
-
-def _chart_truth(panel: panels.Scatter, entry: Entry, estimators: list[str]) -> Chart:
-    from summands.report.page import charts
-
-    return charts.scatter(panel, entry.name, entry.shows, entry.source, estimators)
-
-
-def _ranks(tables: Tables) -> panels.Ranks:
-    from summands.recovery import calibration
-    from summands.report import panels
-
-    several = len(tables.study.estimators) > 1
-    return panels.ranks_by_design(tables.ranked(), calibration.LEVEL, several=several)
-
-
-def _draw_ranks(panel: panels.Ranks) -> Figure:
-    from summands.report import figures
-
-    return figures.ranks_by_design(panel)
-
-
-def _chart_ranks(panel: panels.Ranks, entry: Entry, estimators: list[str]) -> Chart:
-    from summands.report.page import charts
-
-    return charts.ranks(panel, entry.name, entry.shows, entry.source)
-
-
-def _metrics(metrics: tuple[str, ...], axis: Axis, tables: Tables) -> panels.ByDesign:
-    from summands.report import panels
-
-    return panels.metrics_by_design(
-        tables.recovery(metrics), tables.sizes(), metrics, axis
+def _imported(module: str, name: str) -> Callable[..., Any]:
+    """Import a function of this package, once it is needed."""
+    found: Callable[..., Any] = getattr(
+        import_module(f"summands.report.{module}"), name
     )
+    return found
 
 
-def _draw_metrics(panel: panels.ByDesign) -> Figure:
-    from summands.report import design_figures
+def _draw(module: str, name: str) -> Callable[[Any], Figure]:
+    """Draw a panel with a function of this package."""
 
-    return design_figures.metrics_by_design(panel)
+    def draw(panel: Any) -> Figure:
+        figure: Figure = _imported(module, name)(panel)
+        return figure
+
+    return draw
 
 
-def _chart_metrics(
-    panel: panels.ByDesign, entry: Entry, estimators: list[str]
-) -> Chart:
-    from summands.report.page import charts
+def _chart(
+    module: str, name: str, *, estimators: bool = True
+) -> Callable[[Any, Entry, list[str]], Chart]:
+    """Make a chart of a panel with a function of `report.page`."""
 
-    return charts.by_design(panel, entry.name, entry.shows, entry.source, estimators)
+    def make(panel: Any, entry: Entry, names: list[str]) -> Chart:
+        told = [names] if estimators else []
+        chart: Chart = _imported(f"page.{module}", name)(
+            panel, entry.name, entry.shows, entry.source, *told
+        )
+        return chart
+
+    return make
+
+
+def _panel(name: str) -> Callable[[Tables], Any]:
+    """Make a panel of a recovery study's tables."""
+
+    def make(tables: Tables) -> Any:
+        return _imported("recovery_panels", name)(tables)
+
+    return make
+
+
+def _metrics(metrics: tuple[str, ...], axis: Axis, tables: Tables) -> Any:
+    return _imported("recovery_panels", "metrics")(tables, metrics, axis)
 
 
 def _of_metrics(name: str, shows: str, metrics: tuple[str, ...], axis: Axis) -> Entry:
@@ -141,10 +129,24 @@ def _of_metrics(name: str, shows: str, metrics: tuple[str, ...], axis: Axis) -> 
         shows,
         ("recovery",),
         partial(_metrics, metrics, axis),
-        _draw_metrics,
-        _chart_metrics,
+        _draw("design_figures", "metrics_by_design"),
+        _chart("recovery_charts", "by_design"),
         (("gate", "==", "common"), ("metric", "in", metrics)),
     )
+
+
+def _with_grid(study: Study) -> bool:
+    """Whether designs differ in several ways, so that loops can be nested."""
+    return len(grids.varied(study.designs.values())) > 1
+
+
+def _with_many(study: Study) -> bool:
+    """Whether there are more designs than can be shown one by one."""
+    return _with_grid(study) and len(study.designs) > grids.NAMED_DESIGNS
+
+
+def _with_ridge(study: Study) -> bool:
+    return ridges.chosen(study) is not None
 
 
 def _ranks_truths(study: Study) -> bool:
@@ -158,18 +160,47 @@ _OVER_TOTAL = "/ total standard deviation (of variances: total variance)"
 
 _ENTRIES = (
     Entry(
+        "forest",
+        "estimators side by side",
+        ("recovery",),
+        _panel("pooled"),
+        _draw("grid_figures", "pooled"),
+        _chart("grid_charts", "pooled"),
+        (("gate", "==", "common"),),
+    ),
+    Entry(
+        "grid",
+        "map over the grid",
+        ("recovery",),
+        _panel("heat"),
+        _draw("grid_figures", "heat"),
+        _chart("grid_charts", "heat"),
+        (("gate", "==", "common"),),
+        condition=_with_many,
+    ),
+    Entry(
+        "nested_loop",
+        "error in nested loops over the grid",
+        ("recovery",),
+        _panel("nested_loop"),
+        _draw("grid_figures", "nested_loop"),
+        _chart("grid_charts", "nested_loop"),
+        (("gate", "==", "common"), ("metric", "==", "rmse_over_total")),
+        condition=_with_grid,
+    ),
+    Entry(
         "truth",
         "truth against estimate",
         ("estimates", "fits"),
-        _truth,
-        _draw_truth,
-        _chart_truth,
+        _panel("truth"),
+        _draw("figures", "truth_against_estimate"),
+        _chart("recovery_charts", "scatter"),
     ),
     _of_metrics(
         "error",
         "error by design",
         ("rmse_over_total",),
-        Axis(f"root mean squared error {_OVER_TOTAL}", "log"),
+        Axis(f"root mean squared error {_OVER_TOTAL}", "log", brief="error / total"),
     ),
     _of_metrics(
         "coverage",
@@ -179,19 +210,25 @@ _ENTRIES = (
             "share of intervals that hold the truth (hollow: 50 %, full: 95 %)",
             limits=(-0.03, 1.03),
             marks=(0.5, 0.95),
+            brief="share that hold the truth",
         ),
     ),
     _of_metrics(
         "width",
         "width of intervals by design",
         ("width_95_over_total",),
-        Axis(f"width of 95 % intervals {_OVER_TOTAL}", "log"),
+        Axis(f"width of 95 % intervals {_OVER_TOTAL}", "log", brief="width / total"),
     ),
     _of_metrics(
         "efficiency",
         "error over the Cramér-Rao bound",
         ("rmse_over_bound",),
-        Axis("root mean squared error / Cramér-Rao bound", "log", marks=(1.0,)),
+        Axis(
+            "root mean squared error / Cramér-Rao bound",
+            "log",
+            marks=(1.0,),
+            brief="error / bound",
+        ),
     ),
     _of_metrics(
         "ranking",
@@ -200,16 +237,67 @@ _ENTRIES = (
         Axis(
             "share of data sets in which the largest of a level is named",
             limits=(-0.03, 1.03),
+            brief="share named",
         ),
+    ),
+    Entry(
+        "zip",
+        "intervals by their distance from the truth",
+        ("estimates",),
+        _panel("zipped"),
+        _draw("replicate_figures", "zipped"),
+        _chart("replicate_charts", "zipped"),
+    ),
+    Entry(
+        "contraction",
+        "what posteriors learnt, and how far off they are",
+        ("estimates", "fits"),
+        _panel("contraction"),
+        _draw("replicate_figures", "contraction"),
+        _chart("replicate_charts", "contraction"),
+        condition=_ranks_truths,
     ),
     Entry(
         "calibration",
         "ranks of truths among draws",
         ("estimates", "fits", "calibration"),
-        _ranks,
-        _draw_ranks,
-        _chart_ranks,
+        _panel("ranks"),
+        _draw("figures", "ranks_by_design"),
+        _chart("recovery_charts", "ranks", estimators=False),
         condition=_ranks_truths,
+    ),
+    Entry(
+        "ridge",
+        "what data do not tell of two levels",
+        ("estimates", "fits", "posterior"),
+        _panel("ridge"),
+        _draw("replicate_figures", "ridge"),
+        _chart("replicate_charts", "ridge", estimators=False),
+        condition=_with_ridge,
+    ),
+    Entry(
+        "convergence",
+        "convergence by design",
+        ("fits",),
+        _panel("convergence"),
+        _draw("design_figures", "metrics_by_design"),
+        _chart("recovery_charts", "by_design"),
+    ),
+    Entry(
+        "cost",
+        "cost by design",
+        ("fits",),
+        _panel("cost"),
+        _draw("design_figures", "metrics_by_design"),
+        _chart("recovery_charts", "by_design"),
+    ),
+    Entry(
+        "failures",
+        "failures by estimator and design",
+        ("fits",),
+        _panel("outcomes"),
+        _draw("replicate_figures", "outcomes"),
+        _chart("recovery_charts", "outcomes"),
     ),
 )
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from summands.model import estimands
+from summands.model.problem import Problem
 from summands.recovery import montecarlo
 from summands.report import names
 from summands.report.axes import Axis
@@ -55,15 +56,24 @@ class Contraction:
     points : pandas.DataFrame
         Columns `CONTRACTED`. ``contraction`` is 1 - (spread of the posterior / spread
         of the prior)^2 and ``z`` (estimate - truth) / sd.
+    loose : tuple of str
+        Parameters that the data alone do not determine.
     across, upwards : Axis
     """
 
     points: pd.DataFrame
-    across: Axis = Axis("what the data told (0: nothing, 1: all)", limits=(-0.05, 1.05))
-    upwards: Axis = Axis("error / posterior standard deviation", marks=(-2.0, 0.0, 2.0))
+    loose: tuple[str, ...] = ()
+    across: Axis = field(
+        default=Axis("what the data told (0: nothing, 1: all)", limits=(-0.05, 1.05)),
+        kw_only=True,
+    )
+    upwards: Axis = field(
+        default=Axis("error / posterior standard deviation", marks=(-2.0, 0.0, 2.0)),
+        kw_only=True,
+    )
 
 
-def spreads(problems: Mapping[str, Mapping[str, estimands.Problem]]) -> pd.DataFrame:
+def spreads(problems: Mapping[str, Mapping[str, Problem]]) -> pd.DataFrame:
     """Tabulate how far every quantity spreads in the prior.
 
     Parameters
@@ -94,7 +104,10 @@ def spreads(problems: Mapping[str, Mapping[str, estimands.Problem]]) -> pd.DataF
 
 
 def contraction(
-    estimates: pd.DataFrame, fits: pd.DataFrame, prior: pd.DataFrame
+    estimates: pd.DataFrame,
+    fits: pd.DataFrame,
+    prior: pd.DataFrame,
+    loose: tuple[str, ...] = (),
 ) -> Contraction:
     """Set the contraction of posteriors against their z-scores.
 
@@ -108,6 +121,8 @@ def contraction(
         The tables of those names.
     prior : pandas.DataFrame
         Of what has draws and drawn truths, see `spreads`.
+    loose : tuple of str, optional
+        Parameters that the data alone do not determine.
 
     Returns
     -------
@@ -131,7 +146,7 @@ def contraction(
             "estimator", sort=False
         )
     ]
-    return Contraction(together(parts, CONTRACTED))
+    return Contraction(together(parts, CONTRACTED), loose)
 
 
 @dataclass(frozen=True)
@@ -153,9 +168,14 @@ class Zip:
 
     intervals: pd.DataFrame
     covered: pd.DataFrame
-    across: Axis = Axis("estimate and its interval, less the truth", marks=(0.0,))
-    upwards: Axis = Axis(
-        "centile of the distance from the truth", limits=(0.0, 100.0), marks=(95.0,)
+    across: Axis = field(
+        default=Axis("interval, less the truth", marks=(0.0,)), kw_only=True
+    )
+    upwards: Axis = field(
+        default=Axis(
+            "centile of the distance from the truth", limits=(0.0, 100.0), marks=(95.0,)
+        ),
+        kw_only=True,
     )
 
 
@@ -198,9 +218,7 @@ def zipped(estimates: pd.DataFrame) -> Zip:
             ordered["centile"] = 100.0 * (np.arange(count) + 0.5) / count
             step = np.linspace(0, count - 1, min(count, ZIPPED)).round().astype(int)
             parts.append(ordered.iloc[step])
-            facets.append(
-                (parameter, estimator, *_share(ordered), count, len(step))
-            )
+            facets.append((parameter, estimator, *_share(ordered), count, len(step)))
     return Zip(together(parts, INTERVALS), pd.DataFrame(facets, columns=COVERED))
 
 

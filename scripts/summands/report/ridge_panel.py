@@ -46,9 +46,7 @@ class Ridge:
     levels: int
 
 
-def ridge(
-    draws: Array, estimates: pd.DataFrame, told: str, levels: int
-) -> Ridge:
+def ridge(draws: Array, estimates: pd.DataFrame, told: str, levels: int) -> Ridge:
     """Set the sigma of one level's contributor against that of another's.
 
     With the sets [d1, d1 + R] and [d2, d2 + R] of the two variances

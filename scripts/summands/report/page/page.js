@@ -73,13 +73,16 @@
     text: { color: colour("--text") },
   });
   const sized = (chart, width) => {
-    const spec = structuredClone(chart.spec);
+    const spec = structuredClone(chart.specs[state[chart.varies]] ?? chart.spec);
+    const room = width - chart.edge;
+    const wide = (columns) =>
+      Math.min(chart.facet_most, Math.max(120, Math.floor(room / columns) - chart.margin));
     if (spec.facet) {
-      const most = Math.max(1, Math.floor(width / chart.facet_width));
+      const most = Math.max(1, Math.floor(room / chart.facet_width));
       spec.columns = Math.min(most, chart.facets);
-      spec.spec.width = Math.max(120, Math.floor(width / spec.columns) - chart.margin);
+      spec.spec.width = wide(spec.columns);
     } else {
-      spec.width = width - chart.margin;
+      spec.width = wide(1);
     }
     return spec;
   };
