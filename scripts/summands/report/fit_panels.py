@@ -24,8 +24,8 @@ FAILED, NOT_CONVERGED, FINE = RESULTS = ("failed", "not converged", "converged")
 
 OUTCOMES = ("design", "estimator", "result", "fits", "share", "of", "error")
 
-# What designs that are not shown one by one are called together.
-OTHERS = "all other designs"
+# What designs that are not shown one by one are called together, after their number.
+OTHERS = "other designs"
 
 
 def convergence(fits: pd.DataFrame, sizes: Mapping[str, float]) -> ByDesign:
@@ -43,10 +43,11 @@ def convergence(fits: pd.DataFrame, sizes: Mapping[str, float]) -> ByDesign:
     ByDesign
     """
     grouped = fits.groupby(["design", "estimator"], sort=False)["converged"]
-    share, count = grouped.mean().to_numpy(float), grouped.size().to_numpy()
+    share = grouped.mean().to_numpy(float)
+    count = grouped.size().to_numpy().astype(np.int64)
     error = np.sqrt(share * (1.0 - share) / np.maximum(count - 1, 1))
     lower, upper = montecarlo.intervals(
-        np.full(len(share), montecarlo.SHARE), share, error, count, count
+        np.full(len(share), montecarlo.SHARE), share, error, count, count.astype(float)
     )
     found = grouped.size().rename("replicates").reset_index()
     found = found.assign(value=share, lower=lower, upper=upper)
@@ -72,10 +73,10 @@ def cost(fits: pd.DataFrame, sizes: Mapping[str, float]) -> ByDesign:
     logs = done.assign(seconds=np.log(done["seconds"].to_numpy(float)))
     grouped = logs.groupby(["design", "estimator"], sort=False)["seconds"]
     found = grouped.agg(["mean", "std", "size", "max", "idxmax"]).reset_index()
-    count, kind = found["size"].to_numpy(), np.full(len(found), montecarlo.REAL)
+    count, kind = found["size"].to_numpy(np.int64), np.full(len(found), montecarlo.REAL)
     mean = found["mean"].to_numpy(float)
     error = found["std"].to_numpy(float) / np.sqrt(count)
-    lower, upper = montecarlo.intervals(kind, mean, error, count, count)
+    lower, upper = montecarlo.intervals(kind, mean, error, count, count.astype(float))
     longest = done.loc[found["idxmax"], "replicate"].astype(str).to_numpy()
     found = found[["design", "estimator"]].assign(
         replicates=count,
@@ -109,7 +110,7 @@ class Outcomes:
         zeros included: so many ``fits`` ``of`` all had the ``result``, which is a
         ``share``; ``error`` is the first of those that failed. Of more than
         `NAMED_DESIGNS` designs those with the largest shares that failed or did not
-        converge have rows of their own, all others are `OTHERS`.
+        converge have rows of their own, all others one together.
     designs : int
         How many there are.
     """
@@ -138,7 +139,8 @@ def outcomes(fits: pd.DataFrame) -> Outcomes:
         amiss = (~fine).astype(float) + failed
         worst = pd.Series(amiss).groupby(told["design"].to_numpy(), sort=False).mean()
         kept = worst[worst > 0].nlargest(NAMED_DESIGNS - 1).index
-        told["design"] = told["design"].where(told["design"].isin(kept), OTHERS)
+        others = f"{count - len(kept):,} {OTHERS if len(kept) else 'designs'}"
+        told["design"] = told["design"].where(told["design"].isin(kept), others)
     keys = pd.MultiIndex.from_product(
         [pd.unique(told["design"]), pd.unique(told["estimator"]), RESULTS],
         names=["design", "estimator", "result"],

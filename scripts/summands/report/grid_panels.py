@@ -360,42 +360,54 @@ def pooled(
     Returns
     -------
     Pool
-        Designs are independent, so half widths add up in squares; on the scale of the
-        logarithm for errors and widths.
     """
     told = designs.assign(place=designs["design"].map(classes))
     records = []
     for metric, (_, mark, log) in METRICS.items():
         of_metric = told[told["metric"] == metric]
-        forward, back = (np.log, np.exp) if log else (np.asarray, np.asarray)
         for parameter in present(of_metric):
             of_parameter = of_metric[of_metric["parameter"] == parameter]
             for (place, estimator), part in of_parameter.groupby(
                 ["place", "estimator"], sort=False
             ):
-                with np.errstate(divide="ignore"):
-                    value, lower, upper = (
-                        forward(part[name].to_numpy(float))
-                        for name in ("value", "lower", "upper")
-                    )
-                mean, count = value.mean(), len(part)
-                down, up = (
-                    np.sqrt((np.nan_to_num(end - value) ** 2).sum()) / count
-                    for end in (lower, upper)
-                )
-                ends = back(np.array([mean, mean - down, mean + up]))
-                records.append(
-                    (
-                        *(place, count, estimator, parameter, metric),
-                        *ends,
-                        np.nan if mark is None else mark,
-                    )
-                )
+                series = place, len(part), estimator, parameter, metric
+                marked = np.nan if mark is None else mark
+                records.append((*series, *mean_over_designs(part, log=log), marked))
     rows = pd.DataFrame(records, columns=list(ROWS))
-    shares = ~rows["metric"].map(lambda name: METRICS[name][2]).astype(bool)
-    rows.loc[shares, ["lower", "upper"]] = rows.loc[shares, ["lower", "upper"]].clip(
-        0.0, 1.0
-    )
     rows = rows.sort_values("size", kind="stable", ignore_index=True)
     rows["size"] = [summary.named(size) for size in rows["size"]]
     return Pool(rows, loose)
+
+
+def mean_over_designs(part: pd.DataFrame, *, log: bool) -> tuple[float, float, float]:
+    """Average a metric over designs, of which each has an interval.
+
+    Parameters
+    ----------
+    part : pandas.DataFrame
+        Columns value, lower and upper; at least a row.
+    log : bool
+        Whether the mean is geometric.
+
+    Returns
+    -------
+    value, lower, upper : float
+        Designs are independent, so half widths add up in squares, on the scale of the
+        logarithm if `log`. Shares stay between 0 and 1.
+    """
+    forward, back = (np.log, np.exp) if log else (np.asarray, np.asarray)
+    with np.errstate(divide="ignore"):
+        value, lower, upper = (
+            forward(part[name].to_numpy(float)) for name in ("value", "lower", "upper")
+        )
+    mean = value.mean()
+    # Where a design has no interval its own error is not known, and left out.
+    down, up = (
+        np.sqrt((np.nan_to_num(end - value, posinf=0.0, neginf=0.0) ** 2).sum())
+        / len(part)
+        for end in (lower, upper)
+    )
+    found = back(np.array([mean, mean - down, mean + up]))
+    if not log:
+        found[1:] = np.clip(found[1:], 0.0, 1.0)
+    return float(found[0]), float(found[1]), float(found[2])

@@ -21,7 +21,7 @@ from summands.report import (
     ridge_panel,
     ridges,
 )
-from summands.report.axes import Axis
+from summands.report.axes import Axis, Scale
 from summands.report.panels import Ranked
 from summands.report.ridge_panel import Ridge
 from summands.report.totals import Totals
@@ -72,15 +72,22 @@ class Tables:
 
     def by_design(self) -> pd.DataFrame:
         """All `grid_panels.METRICS` by design, estimator and parameter."""
-        told = grid_panels.METRICS
-        parts = [
-            design_panels.metrics_by_design(
-                self.recovery(metrics), self.sizes(), metrics, Axis("", scale)
-            ).designs
-            for scale, log in (("log", True), ("linear", False))
-            if (metrics := tuple(m for m in told if told[m][2] == log))
-        ]
+        ratios, shares = (
+            tuple(name for name, told in grid_panels.METRICS.items() if told[2] == log)
+            for log in (True, False)
+        )
+        parts = [self._designs(ratios, "log"), self._designs(shares, "linear")]
         return pd.concat(parts, ignore_index=True)
+
+    def compared(self) -> pd.DataFrame:
+        """Ratios of errors of each two estimators, by design and parameter."""
+        names = tuple(f"rmse_ratio_vs_{name}" for name in self.study.estimators)
+        return self._designs(names, "log")
+
+    def _designs(self, metrics: tuple[str, ...], scale: Scale) -> pd.DataFrame:
+        return design_panels.metrics_by_design(
+            self.recovery(metrics), self.sizes(), metrics, Axis("", scale)
+        ).designs
 
     def whole(self, name: str) -> pd.DataFrame:
         """All of a table of an observed table, which has no replicates."""

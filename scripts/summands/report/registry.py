@@ -130,7 +130,7 @@ def _of_metrics(name: str, shows: str, metrics: tuple[str, ...], axis: Axis) -> 
         ("recovery",),
         partial(_metrics, metrics, axis),
         _draw("design_figures", "metrics_by_design"),
-        _chart("recovery_charts", "by_design"),
+        _chart("design_charts", "by_design"),
         (("gate", "==", "common"), ("metric", "in", metrics)),
     )
 
@@ -194,7 +194,7 @@ _ENTRIES = (
         ("estimates", "fits"),
         _panel("truth"),
         _draw("figures", "truth_against_estimate"),
-        _chart("recovery_charts", "scatter"),
+        _chart("estimate_charts", "scatter"),
     ),
     _of_metrics(
         "error",
@@ -263,7 +263,7 @@ _ENTRIES = (
         ("estimates", "fits", "calibration"),
         _panel("ranks"),
         _draw("figures", "ranks_by_design"),
-        _chart("recovery_charts", "ranks", estimators=False),
+        _chart("estimate_charts", "ranks", estimators=False),
         condition=_ranks_truths,
     ),
     Entry(
@@ -281,7 +281,7 @@ _ENTRIES = (
         ("fits",),
         _panel("convergence"),
         _draw("design_figures", "metrics_by_design"),
-        _chart("recovery_charts", "by_design"),
+        _chart("design_charts", "by_design"),
     ),
     Entry(
         "cost",
@@ -289,7 +289,7 @@ _ENTRIES = (
         ("fits",),
         _panel("cost"),
         _draw("design_figures", "metrics_by_design"),
-        _chart("recovery_charts", "by_design"),
+        _chart("design_charts", "by_design"),
     ),
     Entry(
         "failures",
@@ -297,7 +297,7 @@ _ENTRIES = (
         ("fits",),
         _panel("outcomes"),
         _draw("replicate_figures", "outcomes"),
-        _chart("recovery_charts", "outcomes"),
+        _chart("fit_charts", "outcomes"),
     ),
 )
 

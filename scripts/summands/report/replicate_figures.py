@@ -220,7 +220,7 @@ def _stack(place: mpl_axes.Axes, part: pd.DataFrame, designs: Sequence[str]) -> 
         share = (
             part[part["result"] == result]
             .set_index("design")["share"]
-            .reindex(designs)
+            .reindex(list(designs))
             .fillna(0.0)
             .to_numpy(float)
         )

@@ -82,7 +82,7 @@ def ticks(axis: Axis, values: Sequence[float]) -> list[float]:
     if axis.scale == "symlog":
         low = axis.linear or low
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    multiples = (1, 3) if len(decades) < 5 else (1,)
+    multiples: tuple[int, ...] = (1, 3) if len(decades) < 5 else (1,)
     if axis.scale == "log" and high < 10.0 * low:
         multiples = (1, 2, 3, 5)
     step = max(1, len(decades) // 5)
@@ -142,6 +142,8 @@ def coloured(estimators: Sequence[str], title: str = "") -> alt.Color:
             domain=list(estimators),
             range=[COLOURS[i % len(COLOURS)] for i in range(len(estimators))],
         ),
+        # Faint marks have a full colour in it.
+        legend=alt.Legend(symbolOpacity=1, symbolType="circle", symbolStrokeWidth=0),
     )
 
 
@@ -172,7 +174,7 @@ def faceted(
     **kinds: Any,
 ) -> Any:
     """Lay charts over one another, one such for each value of a field."""
-    told = {} if head is None else {"header": head}
+    told: dict[str, Any] = {} if head is None else {"header": head}
     return (
         alt.layer(*layers)
         .facet(

@@ -45,10 +45,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table: what it says, and what it sorts by if that is a number."""
+    """A cell of a table.
+
+    Parameters
+    ----------
+    text : str
+    value : float, optional
+        What it sorts by, where that is a number.
+    chosen : mapping of str to str
+        Choices that it leads to, by field, and ``at`` a section.
+    """
 
     text: str
     value: float | None = None
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

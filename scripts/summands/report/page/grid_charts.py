@@ -132,12 +132,13 @@ def placed(panel: Loop, parameter: str) -> pd.DataFrame:
     height = low - unit * (2.0 * (order + 1.0) - panel.settings["height"])
     table = panel.settings.assign(place=np.exp(height))
     called = {
-        factor: f"{factor}: "
+        str(factor): str(factor)
+        + ": "
         + " · ".join(dict.fromkeys(part.sort_values("height")["setting"]))
         for factor, part in table.groupby("factor", sort=False)
     }
     called = {
-        factor: words if len(words) < 90 else f"{factor}: " + _ends(table, factor)
+        factor: words if len(words) < 90 else _ends(table, str(factor))
         for factor, words in called.items()
     }
     first = table["position"] == 0
@@ -148,7 +149,7 @@ def placed(panel: Loop, parameter: str) -> pd.DataFrame:
 
 def _ends(table: pd.DataFrame, factor: str) -> str:
     part = table[table["factor"] == factor].sort_values("height")
-    return f"{part['setting'].iloc[0]} to {part['setting'].iloc[-1]}"
+    return f"{factor}: {part['setting'].iloc[0]} to {part['setting'].iloc[-1]}"
 
 
 def _metric_axis(metric: str) -> Axis:
@@ -179,12 +180,7 @@ def heat(
 
     def drawn(metric: str) -> dict[str, Any]:
         axis = _metric_axis(metric)
-        shade = alt.Scale(
-            scheme="viridis",
-            type=axis.scale,
-            zero=False,
-            reverse=not METRICS[metric][2],
-        )
+        shade = alt.Scale(scheme="viridis", type="log")
         if axis.scale == "linear":
             shade = alt.Scale(scheme="viridis", zero=False, reverse=True)
         rect = (

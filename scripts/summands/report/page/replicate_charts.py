@@ -55,7 +55,7 @@ def contraction(
     }
     point = (
         alt.Chart()
-        .mark_point(size=14, opacity=0.45, filled=True)
+        .mark_point(size=14, opacity=0.45, filled=True, clip=True)
         .encode(
             x=alt.X("contraction:Q", **charts.along(panel.across, data["contraction"])),
             y=alt.Y("z:Q", **charts.along(panel.upwards, data["z"])),
