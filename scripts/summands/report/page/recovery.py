@@ -129,8 +129,8 @@ def _answer(tables: Tables, totals: Totals) -> Section:
         ],
         tables=[
             _fits(totals),
-            _failures(recovery_panels.outcomes(tables)),
             _recovered(errors, totals),
+            _failures(recovery_panels.outcomes(tables)),
         ],
     )
 
@@ -216,8 +216,8 @@ def _recovered(errors: pd.DataFrame, totals: Totals) -> Grid:
         "in percent of the total standard deviation (of variances: of the total "
         "variance). Over the bound: over the smallest that estimates without bias can "
         "have; below 1, priors or bounds help. Worst contributor: the one whose "
-        "coverage is farthest from 95 %, where it is the same in all data sets. Largest "
-        "named: how often the largest of a level is found. "
+        "coverage is farthest from 95 %, where it is the same in all data sets. "
+        "Largest named: how often the largest of a level is found. "
         f"{summary.CARRIED}: one data set carries more than a fifth of it, so another "
         "seed may give quite another value."
     ]
