@@ -137,7 +137,7 @@ def contraction(
         spread = np.where(positive, width, known["sd"])
         known["contraction"] = 1.0 - (spread / known["prior"]) ** 2
         known["z"] = (known["estimate"] - known["truth"]) / known["sd"]
-    finite = np.isfinite(known[["contraction", "z"]]).all(axis=1)
+    finite = np.isfinite(known[["contraction", "z"]].to_numpy(float)).all(axis=1)
     known = known[finite & (known["prior"] > 0)].assign(contributor=known["called"])
     parts = [
         _some(part, SCATTERED)

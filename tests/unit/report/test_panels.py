@@ -282,7 +282,15 @@ def test_a_panel_of_no_metrics_is_empty():
     panel = by_design([{"design": "a", "value": 1.0, "gate": "all"}])
     assert panel.designs.empty
     assert panel.steps.empty
-    for name in ("design", "size", *design_panels.SERIES, "value", "lower", "upper", "worst"):
+    for name in (
+        "design",
+        "size",
+        *design_panels.SERIES,
+        "value",
+        "lower",
+        "upper",
+        "worst",
+    ):
         assert name in panel.designs.columns
     assert tuple(panel.steps.columns) == (*design_panels.SERIES, *design_panels.OF_STEP)
 

@@ -30,6 +30,9 @@ MANY = 0.05
 # known no better than this is not called good.
 NEAR = 0.02
 
+# Where sound estimators fail with a smaller chance than this, it is no chance.
+CHANCE = 0.05
+
 # Estimators that a sentence compares.
 COMPARED = 3
 
@@ -153,7 +156,7 @@ def coverage(totals: Totals) -> Iterator[Finding]:
         kind: Kind = "good"
         verdict = "as they should"
         if far > 0.0:
-            kind = "bad" if far > NEAR else "warning"
+            kind = "bad" if below and far > NEAR else "warning"
             verdict = "they are too narrow" if below else "they are wider than need be"
         elif width > NEAR:
             kind = "note"
@@ -226,15 +229,12 @@ def calibrated(totals: Totals) -> Iterator[Finding]:
         )
         if failed:
             chance = _chance(len(failed), len(tested))
-            kind = "warning" if chance > calibration.LEVEL else "bad"
+            kind = "warning" if chance > CHANCE else "bad"
             text += f"; not in {listed(failed[: summary.LISTED])}"
             if len(failed) > summary.LISTED:
                 text += f" and {len(failed) - summary.LISTED:,} more"
             if kind == "warning":
-                text += (
-                    "; sound ones fail as often by chance, in "
-                    f"{calibration.LEVEL:.0%} of the designs"
-                )
+                text += f"; sound ones fail as often with a chance of {chance:.0%}"
         if few:
             text += (
                 f". {count(total.fewest_ranked, 'truth')} a design show gross errors "
