@@ -393,7 +393,9 @@ def mean_over_designs(part: pd.DataFrame, *, log: bool) -> tuple[float, float, f
     -------
     value, lower, upper : float
         Designs are independent, so half widths add up in squares, on the scale of the
-        logarithm if `log`. Shares stay between 0 and 1.
+        logarithm if `log`. Wilson's intervals lean towards one half, most where a share
+        is 0 or 1; the mean of several shares has that lean in its middle no longer, so
+        of them both sides count alike. Shares stay between 0 and 1.
     """
     forward, back = (np.log, np.exp) if log else (np.asarray, np.asarray)
     with np.errstate(divide="ignore"):
@@ -402,11 +404,10 @@ def mean_over_designs(part: pd.DataFrame, *, log: bool) -> tuple[float, float, f
         )
     mean = value.mean()
     # Where a design has no interval its own error is not known, and left out.
-    down, up = (
-        np.sqrt((np.nan_to_num(end - value, posinf=0.0, neginf=0.0) ** 2).sum())
-        / len(part)
-        for end in (lower, upper)
-    )
+    sides = [np.nan_to_num(np.abs(end - value), posinf=0.0) for end in (lower, upper)]
+    if not log and len(part) > 1:
+        sides = [(sides[0] + sides[1]) / 2.0] * 2
+    down, up = (np.sqrt((side**2).sum()) / len(part) for side in sides)
     found = back(np.array([mean, mean - down, mean + up]))
     if not log:
         found[1:] = np.clip(found[1:], 0.0, 1.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from summands.recovery import calibration
 from summands.report import (
     design_panels,
@@ -35,10 +37,16 @@ def ranks(tables: Tables) -> panels.Ranks:
 def metrics(
     tables: Tables, names: tuple[str, ...], axis: Axis
 ) -> design_panels.ByDesign:
-    """Average metrics by design."""
-    return design_panels.metrics_by_design(
+    """Average metrics by design, and count the fits that did not converge."""
+    panel = design_panels.metrics_by_design(
         tables.recovery(names), tables.sizes(), names, axis, tables.loose()
     )
+    missed = ~tables.fits().set_index(["design", "estimator"])["converged"]
+    counts = missed.groupby(level=[0, 1]).sum().rename("unconverged")
+    told = panel.designs.merge(
+        counts, left_on=["design", "estimator"], right_index=True, how="left"
+    )
+    return replace(panel, designs=told)
 
 
 def convergence(tables: Tables) -> design_panels.ByDesign:

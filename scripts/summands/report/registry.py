@@ -127,7 +127,7 @@ def _of_metrics(name: str, shows: str, metrics: tuple[str, ...], axis: Axis) -> 
     return Entry(
         name,
         shows,
-        ("recovery",),
+        ("recovery", "fits"),
         partial(_metrics, metrics, axis),
         _draw("design_figures", "metrics_by_design"),
         _chart("design_charts", "by_design"),

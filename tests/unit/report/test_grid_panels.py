@@ -7,6 +7,7 @@ import pytest
 
 from summands.data.design import Design
 from summands.model.levels import Levels
+from summands.recovery import montecarlo
 from summands.report import grid_figures, grid_panels
 from summands.report.axes import Axis
 
@@ -212,3 +213,30 @@ def test_an_interval_that_is_not_known_adds_nothing():
     # A share of zero has no logarithm, and an interval down to it no end.
     table.loc[1, "lower"] = 0.0
     assert np.isfinite(grid_panels.mean_over_designs(table, log=True)).all()
+
+
+def test_the_interval_of_a_mean_of_shares_holds_what_is_true():
+    """Of many designs with few data sets each, most of which hold all truths."""
+    rng = np.random.default_rng(0)
+    designs, replicates, true = 200, 10, 0.95
+    held = rng.binomial(replicates, true, size=(300, designs)) / replicates
+    kind = np.full(held.size, montecarlo.SHARE)
+    counts = np.full(held.size, replicates)
+    share = held.ravel()
+    error = np.sqrt(share * (1 - share) / (replicates - 1))
+    lower, upper = montecarlo.intervals(kind, share, error, counts, counts * 1.0)
+    columns = {"value": share, "lower": lower, "upper": upper}
+    table = pd.DataFrame(columns).assign(study=np.repeat(np.arange(300), designs))
+    ends = np.array(
+        [
+            grid_panels.mean_over_designs(part, log=False)
+            for _, part in table.groupby("study")
+        ]
+    )
+    inside = (ends[:, 1] < true) & (true < ends[:, 2])
+    assert inside.mean() > 0.9
+    # Misses on both sides are about as rare, and the interval is not far too wide.
+    assert (ends[:, 1] > true).mean() < 0.06
+    assert (ends[:, 2] < true).mean() < 0.06
+    spread = 1.96 * np.sqrt(true * (1 - true) / (designs * replicates))
+    assert np.diff(ends[:, 1:], axis=1).mean() < 2.5 * 2 * spread

@@ -9,6 +9,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from summands.recovery.registry import SPREAD
 from summands.report import names
 from summands.report.axes import Axis
 from summands.report.design_panels import ByDesign
@@ -21,7 +22,10 @@ from summands.report.panels import present
 MARKS = {"coverage_95": (0.95,), "coverage_50": (0.5,)}
 
 # Metrics of each design that a page of many designs holds.
-PICKED_METRICS = ("rmse_over_total", "coverage_95")
+PICKED_METRICS: tuple[str, ...] = ("rmse_over_total", "coverage_95")
+
+# Rows of both, above which it holds the first alone: each takes room in the file.
+MOST_PICKED = 50_000
 
 
 def by_design(
@@ -147,13 +151,22 @@ def _designs(
             .transform_filter("isValid(datum.worst)")
             .encode(x="worst:Q", tooltip=charts.tooltip(titles, data))
         )
-    # Those that one data set carries are diamonds.
+    # Those that one data set carries are diamonds, pale ones rest on few, and a ring is
+    # around those with fits that did not converge.
+    told = charts.tooltip(titles, data)
+    few = f"datum.replicates < {SPREAD}"
+    marked: dict[str, Any] = {
+        "fillOpacity": alt.condition(few, alt.value(0.25), alt.value(1.0))
+    }
+    if "unconverged" in titles:
+        ring = alt.value("black"), alt.value(None)
+        marked["stroke"] = alt.condition("datum.unconverged > 0", *ring)
     for shape, carried in (("circle", "no"), ("diamond", "yes")):
         if carried in set(data["carried"]):
             layers.append(
-                base.mark_point(shape=shape, filled=True, size=45)
+                base.mark_point(shape=shape, filled=True, size=45, strokeWidth=1.5)
                 .transform_filter(f"datum.carried === '{carried}'")
-                .encode(x="value:Q", tooltip=charts.tooltip(titles, data))
+                .encode(x="value:Q", tooltip=told, **marked)
             )
     return [each.properties(height={"step": charts.ROW}) for each in layers]
 
@@ -176,7 +189,10 @@ def _titles(data: pd.DataFrame, *, many: bool, fits: bool) -> dict[str, str]:
     if many:
         return titles | {"low": "nine in ten designs from", "high": "up to"}
     carried = {} if fits else {"carried": "carried by one data set"}
-    return titles | carried | {"replicates": "data sets"}
+    titles |= carried | {"replicates": "data sets"}
+    if "unconverged" in data and data["unconverged"].any():
+        titles["unconverged"] = "fits that did not converge"
+    return titles
 
 
 def one_design(
@@ -205,11 +221,20 @@ def one_design(
     -------
     Chart
     """
-    some = designs[designs["metric"].isin(PICKED_METRICS)]
+    metrics = PICKED_METRICS
+    some = designs[designs["metric"].isin(metrics)]
+    if len(some) > MOST_PICKED:
+        metrics = PICKED_METRICS[:1]
+        some = designs[designs["metric"].isin(metrics)]
     parameters = present(some)
     order = [names.parameter(parameter) for parameter in parameters]
-    called = {metric: METRICS[metric][0] for metric in PICKED_METRICS}
+    called = {metric: METRICS[metric][0] for metric in metrics}
+    rounded = {
+        name: [float(f"{value:.3g}") for value in some[name]]
+        for name in ("value", "lower", "upper")
+    }
     data = some.assign(
+        **rounded,
         parameter=some["parameter"].map(names.parameter),
         picked_metric=some["metric"].map(called),
         **{field: some["design"]},
@@ -249,7 +274,7 @@ def one_design(
             charts.faceted(layers, "parameter", order, charts.header(loose))
         )
     options = list(dict.fromkeys(some["design"]))
-    worst = some[some["metric"] == PICKED_METRICS[0]].sort_values("value")["design"]
+    worst = some[some["metric"] == metrics[0]].sort_values("value")["design"]
     first = str(worst.iloc[-1]) if len(worst) else ""
     return Chart(
         "one-design",

@@ -9,10 +9,10 @@ import pandas as pd
 
 from summands.recovery import calibration
 from summands.recovery.registry import SPREAD
-from summands.report import names, summary
+from summands.report import names
 from summands.report.grid_panels import mean_over_designs
 from summands.report.page.content import Finding, Kind
-from summands.report.totals import OfEstimator, Totals
+from summands.report.totals import Totals
 
 # What is told in sentences of its own: what shifts a sum, and what makes it noisy.
 TOLD = {
@@ -26,9 +26,12 @@ TOLD = {
 # From this share of failed or unconverged fits on, it is not good.
 MANY = 0.05
 
-# Intervals whose coverage differs by more than this are not good; a coverage that is
-# known no better than this is not called good.
-NEAR = 0.02
+# Differences of coverage from 95 % that matter to nobody, and those that are not good.
+# A coverage that is known no better than the latter is not called good.
+SMALL, NEAR = 0.005, 0.02
+
+# Designs that a sentence names.
+NAMED = 3
 
 # Where sound estimators fail with a smaller chance than this, it is no chance.
 CHANCE = 0.05
@@ -131,22 +134,29 @@ def _more(
         yield f"These data sets cannot tell {listed([*alike, first])} apart."
 
 
-def coverage(totals: Totals) -> Iterator[Finding]:
+def coverage(designs: pd.DataFrame, data_sets: int) -> Iterator[Finding]:
     """Say how often 95 % intervals hold the truth, and whether that is as it should be.
 
     The verdict is on what the Monte-Carlo interval holds: where that is wide, there is
     none.
+
+    Parameters
+    ----------
+    designs : pandas.DataFrame
+        Of a `ByDesign`, with the metric coverage_95.
+    data_sets : int
+        Of each estimator.
     """
-    for name, total in totals.estimators.items():
-        told, far, width, below = [], 0.0, 0.0, False
+    covered = designs[designs["metric"] == "coverage_95"]
+    for name, of_name in covered.groupby("estimator", sort=False):
+        told, below, above, unsure = [], 0.0, 0.0, 0.0
         for parameter in TOLD:
-            found = _pooled_coverage(total, parameter, totals)
-            if found is None:
+            part = of_name[of_name["parameter"] == parameter]
+            if part.empty:
                 continue
-            mean, low, high = found
-            far = max(far, 0.95 - high, low - 0.95)
-            width = max(width, high - 0.95, 0.95 - low)
-            below |= high < 0.95
+            mean, low, high = mean_over_designs(part, log=False)
+            below, above = max(below, 0.95 - high), max(above, low - 0.95)
+            unsure = max(unsure, 0.95 - low)
             told.append(
                 f"{names.parameter(parameter)} in {_share(mean)} ({_share(low)} to "
                 f"{_share(high)})"
@@ -155,35 +165,21 @@ def coverage(totals: Totals) -> Iterator[Finding]:
             continue
         kind: Kind = "good"
         verdict = "as they should"
-        if far > 0.0:
-            kind = "bad" if below and far > NEAR else "warning"
-            verdict = "they are too narrow" if below else "they are wider than need be"
-        elif width > NEAR:
+        if below > SMALL:
+            kind = "bad" if below > NEAR else "warning"
+            verdict = "they are too narrow"
+        elif above > SMALL:
+            kind, verdict = "warning", "they are wider than need be"
+        elif unsure > NEAR:
             kind = "note"
-            data_sets = count(totals.fits // len(totals.estimators), "data set")
+            sets = count(data_sets, "data set")
             verdict = (
-                f"no sign of a fault, but {data_sets} would not show a coverage of "
-                f"{_share(0.95 - width)}"
+                f"no sign of a fault, but {sets} would not show a coverage of "
+                f"{_share(0.95 - unsure)}"
             )
         yield Finding(
             kind, f"95 % intervals of {name} hold the true {listed(told)}: {verdict}."
         )
-
-
-def _pooled_coverage(
-    total: OfEstimator, parameter: str, totals: Totals
-) -> tuple[float, float, float] | None:
-    """Average over all designs, with the Monte-Carlo interval of that mean."""
-    parts = [total.metric(size, parameter, "coverage_95") for size in totals.sizes]
-    number = sum(part.count for part in parts)
-    if not number:
-        return None
-    mean = sum(part.total for part in parts) / number
-    below, above = (
-        math.sqrt(sum(getattr(part, side) for part in parts)) / number
-        for side in ("below", "above")
-    )
-    return mean, max(mean - below, 0.0), min(mean + above, 1.0)
 
 
 def trust(totals: Totals) -> Iterator[Finding]:
@@ -229,12 +225,13 @@ def calibrated(totals: Totals) -> Iterator[Finding]:
         )
         if failed:
             chance = _chance(len(failed), len(tested))
-            kind = "warning" if chance > CHANCE else "bad"
-            text += f"; not in {listed(failed[: summary.LISTED])}"
-            if len(failed) > summary.LISTED:
-                text += f" and {len(failed) - summary.LISTED:,} more"
-            if kind == "warning":
-                text += f"; sound ones fail as often with a chance of {chance:.0%}"
+            text += f", not in {listed(failed[:NAMED])}"
+            if len(failed) > NAMED:
+                text += f" and {len(failed) - NAMED:,} more"
+            kind = "bad"
+            if chance > CHANCE:
+                kind = "note"
+                text += f"; chance alone does as much with probability {chance:.2f}"
         if few:
             text += (
                 f". {count(total.fewest_ranked, 'truth')} a design show gross errors "

@@ -57,9 +57,10 @@ def page(tables: Tables) -> Page:
         "which the truth is known, and what "
         f"{findings.listed(list(study.estimators))} made of them."
     ]
-    sections = [_answer(tables, totals)]
+    designs = tables.by_design()
+    sections = [_answer(tables, totals, designs)]
     if many:
-        sections.append(_of_one_design(tables))
+        sections.append(_of_one_design(tables, designs))
     sections += _figures(tables)
     sections.append(machinery.section(tables))
     parameters = [names.parameter(name) for name in estimands.PARAMETERS]
@@ -91,9 +92,8 @@ def _figures(tables: Tables) -> Iterator[Section]:
         )
 
 
-def _of_one_design(tables: Tables) -> Section:
+def _of_one_design(tables: Tables, designs: pd.DataFrame) -> Section:
     """List the worst of many designs, and show the one that is picked."""
-    designs = tables.by_design()
     worst = _cases(designs)
     return Section(
         "one-design",
@@ -112,15 +112,16 @@ def _of_one_design(tables: Tables) -> Section:
     )
 
 
-def _answer(tables: Tables, totals: Totals) -> Section:
-    errors = recovery_panels.pooled(tables).rows
+def _answer(tables: Tables, totals: Totals, designs: pd.DataFrame) -> Section:
+    errors = grid_panels.pooled(designs, tables.classes()).rows
+    data_sets = tables.study.replicates * len(tables.study.designs)
     return Section(
         "answer",
         "What the study found",
         "answer",
         findings=[
             *findings.best(errors, tables.compared()),
-            *findings.coverage(totals),
+            *findings.coverage(designs, data_sets),
             *findings.calibrated(totals),
             *findings.trust(totals),
             *findings.cost(totals),
