@@ -69,7 +69,7 @@ def by_design(
     columns = list(dict.fromkeys([*own, *titles, *fields]))
     head = charts.header(panel.loose)
     if fits:
-        head = alt.Header(labels=False, title=None)
+        head = alt.Header(labelExpr="''", title=None)
     order = [names.parameter(parameter) for parameter in parameters]
     specs = {}
     for option in options or [""]:
