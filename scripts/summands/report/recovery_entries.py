@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from summands.report import grids, ridges
@@ -19,19 +18,25 @@ if TYPE_CHECKING:
     from summands.study.study import Study
 
 
-def _imported(module: str, name: str) -> Callable[..., Any]:
-    """Import a function of this package, once it is needed."""
-    found: Callable[..., Any] = getattr(
-        import_module(f"summands.report.{module}"), name
-    )
-    return found
-
-
+# What is imported is named in full: the digest of a rule's code follows names alone.
 def _draw(module: str, name: str) -> Callable[[Any], Figure]:
     """Draw a panel with a function of this package."""
 
     def draw(panel: Any) -> Figure:
-        figure: Figure = _imported(module, name)(panel)
+        from summands.report import (
+            design_figures,
+            figures,
+            grid_figures,
+            replicate_figures,
+        )
+
+        modules = {
+            "design_figures": design_figures,
+            "figures": figures,
+            "grid_figures": grid_figures,
+            "replicate_figures": replicate_figures,
+        }
+        figure: Figure = getattr(modules[module], name)(panel)
         return figure
 
     return draw
@@ -43,8 +48,23 @@ def _chart(
     """Make a chart of a panel with a function of `report.page`."""
 
     def make(panel: Any, entry: Entry, names: list[str]) -> Chart:
+        from summands.report.page import (
+            design_charts,
+            estimate_charts,
+            fit_charts,
+            grid_charts,
+            replicate_charts,
+        )
+
+        modules = {
+            "design_charts": design_charts,
+            "estimate_charts": estimate_charts,
+            "fit_charts": fit_charts,
+            "grid_charts": grid_charts,
+            "replicate_charts": replicate_charts,
+        }
         told = [names] if estimators else []
-        chart: Chart = _imported(f"page.{module}", name)(
+        chart: Chart = getattr(modules[module], name)(
             panel, entry.name, entry.shows, entry.source, *told
         )
         return chart
@@ -56,13 +76,17 @@ def _panel(name: str) -> Callable[[Tables], Any]:
     """Make a panel of a recovery study's tables."""
 
     def make(tables: Tables) -> Any:
-        return _imported("recovery_panels", name)(tables)
+        from summands.report import recovery_panels
+
+        return getattr(recovery_panels, name)(tables)
 
     return make
 
 
 def _metrics(metrics: tuple[str, ...], axis: Axis, tables: Tables) -> Any:
-    return _imported("recovery_panels", "metrics")(tables, metrics, axis)
+    from summands.report import recovery_panels
+
+    return recovery_panels.metrics(tables, metrics, axis)
 
 
 def _of_metrics(name: str, shows: str, metrics: tuple[str, ...], axis: Axis) -> Entry:
