@@ -83,6 +83,9 @@ def page(tables: Tables) -> Page:
 def _figures(tables: Tables) -> Iterator[Section]:
     estimators = list(tables.study.estimators)
     for entry in registry.of(tables.study):
+        # A page can be made of the final tables alone, without a posterior.
+        if not {*entry.needs} <= {*tables.paths}:
+            continue
         yield Section(
             entry.name,
             entry.shows[0].upper() + entry.shows[1:],
