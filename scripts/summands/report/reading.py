@@ -165,11 +165,12 @@ class Tables:
         draws, replicate = ridges.draws(self.paths["posterior"], design.levels, fits)
         here &= pc.field("replicate") == replicate
         here &= pc.field("parameter") == "sigma"
-        estimates = storage.read_table(self.paths["estimates"], filters=here)
-        pair = ridges.contributors(design.levels) if len(estimates) else []
+        table = storage.read_table(self.paths["estimates"], filters=here)
+        estimates = table.to_pandas()
+        pair = ridges.contributors(estimates)
         return ridge_panel.ridge(
-            draws,
-            estimates.to_pandas().iloc[pair],
+            draws[:, pair],
+            estimates.iloc[pair],
             f"{found.estimator}, design {found.design}, data set {replicate}",
             design.levels.count,
         )

@@ -48,13 +48,28 @@ def chosen(study: Study) -> Chosen | None:
     return Chosen(min(several, key=lambda name: several[name]), samplers[0])
 
 
-def contributors(levels: Levels) -> list[int]:
-    """Flat numbers of the two that are set against each other: of two levels, one."""
-    return [0, levels.sizes[0]]
+def contributors(estimates: pd.DataFrame) -> list[int]:
+    """Choose the two that are set against each other: the least noisy of two levels.
+
+    Of these the data tell least: all of the variance that levels share may be theirs.
+
+    Parameters
+    ----------
+    estimates : pandas.DataFrame
+        Rows of sigma of one data set, in their order.
+
+    Returns
+    -------
+    list of int
+        Places among them.
+    """
+    lower = estimates["set_lower"].fillna(0.0).reset_index(drop=True)
+    of_levels = lower.groupby(estimates["level"].to_numpy(), sort=True)
+    return [int(place) for place in of_levels.idxmin().iloc[:2]]
 
 
 def draws(path: str, levels: Levels, fits: pd.DataFrame) -> tuple[Array, int]:
-    """Read the draws of their sigma from a file of posteriors.
+    """Read the draws of sigma of a data set from a file of posteriors.
 
     Parameters
     ----------
@@ -67,15 +82,16 @@ def draws(path: str, levels: Levels, fits: pd.DataFrame) -> tuple[Array, int]:
 
     Returns
     -------
-    draws : ndarray, shape (S, 2)
+    draws : ndarray, shape (S, K)
+        Of all contributors, in their order.
     replicate : int
-        The first of the file that converged, or else the first that did not fail.
+        The first of the file that converged, or else the first that did not fail; -1,
+        with no draws, where all failed.
     """
     import xarray as xr
 
     from summands.files import storage
 
-    titles = [levels.titles[number] for number in contributors(levels)]
     design = str(fits["design"].iloc[0])
     with storage.reading(path), xr.open_datatree(path, engine="h5netcdf") as tree:
         sigma = tree["posterior"]["sigma"]
@@ -86,7 +102,7 @@ def draws(path: str, levels: Levels, fits: pd.DataFrame) -> tuple[Array, int]:
             "converged", ascending=False, kind="stable"
         )
         if known.empty:
-            return sigma.to_numpy()[:0].reshape(0, 2), -1
+            return sigma.to_numpy()[:0].reshape(0, levels.contributors), -1
         replicate = int(known["replicate"].iloc[0])
-        found = sigma.sel(replicate=replicate, contributor=titles)
-        return found.to_numpy().reshape(-1, 2), replicate
+        found = sigma.sel(replicate=replicate, contributor=list(levels.titles))
+        return found.to_numpy().reshape(-1, levels.contributors), replicate

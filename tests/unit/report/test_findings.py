@@ -96,7 +96,7 @@ def covering(mean, half, parameter="mu"):
         # Sure, but no matter.
         (0.948, 0.001, "good", "as they should"),
         # Far off, but by chance perhaps.
-        (0.85, 0.12, "note", "no sign of a fault"),
+        (0.85, 0.12, "note", "within chance of 95 %"),
     ],
 )
 def test_the_verdict_on_coverage_is_on_its_interval(mean, half, kind, words):

@@ -1,10 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
 from summands.data.design import Design
 from summands.model.levels import Levels
-from summands.report import replicate_figures, replicate_panels, ridge_panel
+from summands.report import replicate_figures, replicate_panels, ridge_panel, ridges
 
 from ..studies import LEVELS, study_tables
 
@@ -202,3 +203,56 @@ def test_spreads_are_of_every_quantity_of_every_design():
     )
     mu = table.query("design == 'b' and parameter == 'mu'")["prior"]
     assert mu.to_numpy() == pytest.approx(3.0 * np.sqrt(0.5))
+
+
+def posterior(folder, levels, designs=()):
+    """Write draws of sigma that say whose they are: replicate + contributor / 10."""
+    titles = list(levels.titles)
+    shape = 3, 2, 5, len(titles)
+    sigma = np.arange(3.0)[:, None, None, None] + np.arange(len(titles)) / 10
+    names, values = ["replicate", "chain", "draw", "contributor"], np.zeros(shape)
+    draws = xr.Dataset(
+        {"sigma": (names, values + sigma)},
+        coords={"replicate": range(3), "contributor": titles},
+    )
+    if designs:
+        parts = [draws + 100 * number for number in range(len(designs))]
+        # Designs of one file may order and lack contributors as they like.
+        parts[0] = parts[0].isel(contributor=slice(None, None, -1))
+        draws = xr.concat(parts, pd.Index(designs, name="design"), join="outer")
+    path = str(folder / "posterior.nc")
+    xr.DataTree.from_dict({"posterior": draws}).to_netcdf(path, engine="h5netcdf")
+    return path
+
+
+@pytest.mark.parametrize("designs", [(), ("first", "second")])
+def test_draws_are_of_the_design_the_data_set_and_the_contributors_asked_for(
+    designs, tmp_path
+):
+    levels = Levels.of([1, 3])
+    path = posterior(tmp_path, levels, designs)
+    for number, design in enumerate(designs or ["only"]):
+        fits = pd.DataFrame({"design": design, "replicate": range(3)}, index=range(3))
+        for converged, errors, expected in (
+            ([True] * 3, [None] * 3, 0),
+            ([False, False, True], [None] * 3, 2),
+            ([False] * 3, ["it broke", None, None], 1),
+        ):
+            table = fits.assign(converged=converged, error=errors)
+            found, replicate = ridges.draws(path, levels, table)
+            assert replicate == expected
+            assert found.shape == (10, 4)
+            own = 100 * number + expected + np.arange(4) / 10
+            assert found[0] == pytest.approx(own)
+        failed = fits.assign(converged=False, error="it broke")
+        found, replicate = ridges.draws(path, levels, failed)
+        assert (found.shape, replicate) == ((0, 4), -1)
+
+
+def test_the_least_noisy_of_two_levels_are_set_against_each_other():
+    estimates = pd.DataFrame(
+        {"level": [0, 0, 1, 1, 1, 2], "set_lower": [0.5, 0.0, 2.0, 3.0, 0.0, 0.0]}
+    )
+    assert ridges.contributors(estimates) == [1, 4]
+    assert ridges.contributors(estimates.assign(set_lower=np.nan)) == [0, 2]
+    assert ridges.contributors(estimates.iloc[:0]) == []

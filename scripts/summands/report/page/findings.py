@@ -174,7 +174,7 @@ def coverage(designs: pd.DataFrame, data_sets: int) -> Iterator[Finding]:
             kind = "note"
             sets = count(data_sets, "data set")
             verdict = (
-                f"no sign of a fault, but {sets} would not show a coverage of "
+                f"within chance of 95 %, but {sets} would not show a coverage of "
                 f"{_share(0.95 - unsure)}"
             )
         yield Finding(
