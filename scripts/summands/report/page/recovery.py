@@ -65,8 +65,7 @@ def page(tables: Tables) -> Page:
     sections.append(machinery.section(tables))
     parameters = [names.parameter(name) for name in estimands.PARAMETERS]
     selects = [
-        # Of many designs few points are on the page.
-        *([] if many else [Select("design", "Design", list(study.designs))]),
+        Select("design", "Design", list(study.designs)),
         Select("estimator", "Estimator", list(study.estimators)),
         Select("parameter", "Parameter", parameters),
     ]
