@@ -248,7 +248,7 @@ def take_apart(folder: Path, rows: int) -> None:
     assert checked.observed is not None
     names = [*answers.tables_of(checked.observed), "study", "provenance", "summary"]
     decompose.main(
-        checked, inputs, ["nutpie"], [], _of_table(folder / "answer", *names)
+        checked, inputs, ["nutpie"], [], "", _of_table(folder / "answer", *names)
     )
 
 

@@ -1,7 +1,21 @@
 from summands.files import storage
+from summands.report import ridges
 from summands.report.page import texts
 
 FIGURES = registry.of(STUDY)
+
+
+def of_ridge():
+    """The posterior that one figure shows, where a study has it."""
+    found = None if STUDY.observed is not None else ridges.chosen(STUDY)
+    if found is None:
+        return {}
+    unit = next(unit for unit, names in PLAN.units.items() if found.design in names)
+    return {
+        "posterior": f"{FITTED}/posterior.nc".format(
+            estimator=found.estimator, designs=unit.name, batch=unit.batch.name
+        )
+    }
 
 
 rule draw:
@@ -10,7 +24,9 @@ rule draw:
             table: rules.tabulate.output[table]
             for figure in FIGURES
             for table in figure.needs
+            if table != "posterior"
         },
+        **of_ridge(),
         study=rules.tabulate.output.study,
     output:
         **{
@@ -45,6 +61,7 @@ rule draw:
 rule page:
     input:
         **dict(rules.tabulate.output.items()),
+        **of_ridge(),
     output:
         page=f"{RESULTS}/report.html",
     log:

@@ -26,6 +26,8 @@ class Axis:
         How far the linear part of "symlog" reaches from zero.
     step : int
         Factor from one number that is marked on "symlog" to the next.
+    brief : str
+        The label in fewer words, where there is little room.
     """
 
     label: str
@@ -34,3 +36,4 @@ class Axis:
     marks: tuple[float, ...] = ()
     linear: float = 0.0
     step: int = 10
+    brief: str = ""

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from summands.report import names
 from summands.report.axes import Axis
-from summands.report.panels import ByDesign, present
+from summands.report.design_panels import ByDesign
+from summands.report.panels import present
 from summands.report.plotting import STYLE, colour, markers, nothing, number
 
 # Height of the offsets of estimators within the line of a design.

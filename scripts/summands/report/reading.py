@@ -14,7 +14,16 @@ import pyarrow.compute as pc
 
 from summands.files import storage
 from summands.recovery import calibration, pooling
+from summands.report import (
+    design_panels,
+    grid_panels,
+    replicate_panels,
+    ridge_panel,
+    ridges,
+)
+from summands.report.axes import Axis, Scale
 from summands.report.panels import Ranked
+from summands.report.ridge_panel import Ridge
 from summands.report.totals import Totals
 from summands.study.study import Study
 
@@ -49,20 +58,53 @@ class Tables:
             for name, design in self.study.designs.items()
         }
 
+    def classes(self) -> dict[str, int]:
+        """Class of size of each design."""
+        return {
+            name: pooling.size_class(design)
+            for name, design in self.study.designs.items()
+        }
+
+    def loose(self) -> tuple[str, ...]:
+        """Parameters that the data alone do not determine."""
+        several = any(d.levels.count > 1 for d in self.study.designs.values())
+        return ("sigma",) if several else ()
+
+    def by_design(self) -> pd.DataFrame:
+        """All `grid_panels.METRICS` by design, estimator and parameter."""
+        ratios, shares = (
+            tuple(name for name, told in grid_panels.METRICS.items() if told[2] == log)
+            for log in (True, False)
+        )
+        parts = [self._designs(ratios, "log"), self._designs(shares, "linear")]
+        return pd.concat(parts, ignore_index=True)
+
+    def compared(self) -> pd.DataFrame:
+        """Ratios of errors of each two estimators, by design and parameter."""
+        names = tuple(f"rmse_ratio_vs_{name}" for name in self.study.estimators)
+        return self._designs(names, "log")
+
+    def _designs(self, metrics: tuple[str, ...], scale: Scale) -> pd.DataFrame:
+        return design_panels.metrics_by_design(
+            self.recovery(metrics), self.sizes(), metrics, Axis("", scale)
+        ).designs
+
     def whole(self, name: str) -> pd.DataFrame:
         """All of a table of an observed table, which has no replicates."""
         return storage.read_table(self.paths[name]).to_pandas()
 
     def estimates(self) -> pd.DataFrame:
         """At most `MOST_ESTIMATES` estimates, and what they are held against."""
-        columns = ["design", "replicate", "estimator"]
-        columns += ["parameter", "truth", "estimate", "sd"]
+        columns = ["design", "replicate", "estimator", "parameter"]
+        columns += ["level", "contributor", "level_name", "label"]
+        columns += ["truth", "estimate", "sd", "lower_95", "upper_95"]
         some = storage.read_some(self.paths["estimates"], columns, MOST_ESTIMATES)
         return some.to_pandas()
 
     def fits(self) -> pd.DataFrame:
-        """Which fits converged."""
+        """Which fits converged, which failed, and what they cost."""
         columns = ["design", "replicate", "estimator", "converged"]
+        columns += ["seconds", "error"]
         return storage.read_table(self.paths["fits"], columns=columns).to_pandas()
 
     def recovery(self, metrics: Sequence[str]) -> pd.DataFrame:
@@ -97,6 +139,41 @@ class Tables:
                 calibration.gathered_ranks(self.study.designs[design], estimates, fits),
                 int(pc.max(estimates["rank_of"]).as_py()),
             )
+
+    def spreads(self) -> pd.DataFrame:
+        """How far quantities spread in the prior, where truths are drawn from it."""
+        return replicate_panels.spreads(
+            {
+                name: {
+                    design_id: design.problem(instead=entry.priors)
+                    for design_id, design in self.study.designs.items()
+                    if design.truth == "drawn" and not design.drawn_scales
+                }
+                for name, entry in self.study.estimators.items()
+                if entry.module.SAMPLES and not entry.estimates_scales
+            }
+        )
+
+    def ridge(self) -> Ridge:
+        """Draws of two levels' sigma, of one data set whose posterior was kept."""
+        found = ridges.chosen(self.study)
+        assert found is not None
+        design = self.study.designs[found.design]
+        here = pc.field("design") == found.design
+        here &= pc.field("estimator") == found.estimator
+        fits = storage.read_table(self.paths["fits"], filters=here).to_pandas()
+        draws, replicate = ridges.draws(self.paths["posterior"], design.levels, fits)
+        here &= pc.field("replicate") == replicate
+        here &= pc.field("parameter") == "sigma"
+        table = storage.read_table(self.paths["estimates"], filters=here)
+        estimates = table.to_pandas()
+        pair = ridges.contributors(estimates)
+        return ridge_panel.ridge(
+            draws[:, pair],
+            estimates.iloc[pair],
+            f"{found.estimator}, design {found.design}, data set {replicate}",
+            design.levels.count,
+        )
 
     def provenance(self) -> dict[str, Any]:
         """Commit, versions and machine of the run."""

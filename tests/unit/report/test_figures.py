@@ -10,6 +10,7 @@ from summands.report import (
     answer_figures,
     answer_panels,
     design_figures,
+    design_panels,
     figures,
     panels,
     plotting,
@@ -33,7 +34,7 @@ def scatter(estimates, fits):
 
 def of_metrics(name, recovery, sizes):
     metrics, axis = registry.FIGURES[name].panel.args
-    panel = panels.metrics_by_design(recovery, sizes, metrics, axis)
+    panel = design_panels.metrics_by_design(recovery, sizes, metrics, axis)
     figure = design_figures.metrics_by_design(panel)
     figure.canvas.draw()
     return panel, figure
@@ -162,7 +163,7 @@ def test_numbers_of_many_designs_are_those_of_their_panel(name, recovery_of_many
 def test_a_figure_says_what_one_replicate_carries_and_who_is_worst():
     columns = {"gate": "common", "contributor": np.nan, "parameter": "mu"}
     columns |= {"metric": "m", "estimator": "e", "lower": 0.5, "upper": 4.0}
-    columns |= {"level_name": "saw", "worst_label": "Säge 1"}
+    columns |= {"level_name": "saw", "worst_label": "Säge 1", "replicates": 20}
     rows = [
         {"design": "a", "value": 1.0, "worst": 2.0, "largest_share": 0.1},
         {"design": "b", "value": 3.0, "worst": np.nan, "largest_share": 0.3},
@@ -171,7 +172,7 @@ def test_a_figure_says_what_one_replicate_carries_and_who_is_worst():
     for some in (rows, rows[:1], rows[1:]):
         frame = pd.DataFrame(some).assign(**columns)
         sizes = {"a": 1.0, "b": 2.0}
-        panel = panels.metrics_by_design(frame, sizes, ("m",), Axis("x", "log"))
+        panel = design_panels.metrics_by_design(frame, sizes, ("m",), Axis("x", "log"))
         figure = design_figures.metrics_by_design(panel)
         words.append(names_of(figure))
         (axis,) = figure.axes

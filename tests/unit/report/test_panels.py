@@ -8,7 +8,7 @@ from matplotlib.scale import LogTransform, SymmetricalLogTransform
 
 import summands
 from summands.recovery import calibration
-from summands.report import panels
+from summands.report import design_panels, panels
 from summands.report.axes import Axis
 
 from ..studies import study_tables
@@ -29,14 +29,14 @@ def metrics_of(rows, **more):
     common = {"gate": "common", "contributor": np.nan, "parameter": "mu"}
     common |= {"metric": "m", "estimator": "e", "level": 0, "largest_share": 0.1}
     common |= {"lower": np.nan, "upper": np.nan, "worst": np.nan}
-    common |= {"level_name": "tool", "worst_label": "A"} | more
+    common |= {"level_name": "tool", "worst_label": "A", "replicates": 20} | more
     return pd.DataFrame([common | row for row in rows])
 
 
 def by_design(rows, sizes=None, axis=PLAIN, **more):
     frame = metrics_of(rows, **more)
     sizes = sizes or dict.fromkeys(frame["design"], 1.0)
-    return panels.metrics_by_design(frame, sizes, ("m",), axis)
+    return design_panels.metrics_by_design(frame, sizes, ("m",), axis)
 
 
 def test_panels_need_no_matplotlib():
@@ -232,8 +232,8 @@ def test_intervals_of_shares_end_where_shares_do(count):
 
 def test_many_designs_are_steps_of_like_size():
     """Ten steps of six designs each, by their sizes, which run against their order."""
-    count = 6 * panels.STEPS
-    assert count > panels.NAMED_DESIGNS
+    count = 6 * design_panels.STEPS
+    assert count > design_panels.NAMED_DESIGNS
     value = np.random.default_rng(0).lognormal(size=count)
     sizes = {f"design {number}": float(count - number) for number in range(count)}
     panel = by_design(
@@ -245,11 +245,11 @@ def test_many_designs_are_steps_of_like_size():
         sizes,
     )
     steps = panel.steps
-    assert steps["designs"].tolist() == [6] * panels.STEPS
-    logs = np.log(value[::-1]).reshape(panels.STEPS, 6)
+    assert steps["designs"].tolist() == [6] * design_panels.STEPS
+    logs = np.log(value[::-1]).reshape(design_panels.STEPS, 6)
     assert steps["value"].to_numpy() == pytest.approx(np.exp(logs.mean(axis=1)))
     assert steps["worst"].to_numpy() == pytest.approx(2 * np.exp(logs.mean(axis=1)))
-    place = np.log(np.arange(1, count + 1)).reshape(panels.STEPS, 6).mean(axis=1)
+    place = np.log(np.arange(1, count + 1)).reshape(design_panels.STEPS, 6).mean(axis=1)
     assert steps["size"].to_numpy() == pytest.approx(np.exp(place))
     # Of independent designs: half widths are those of one over the root of six.
     ratio = steps["value"] / steps["lower"]
@@ -282,9 +282,17 @@ def test_a_panel_of_no_metrics_is_empty():
     panel = by_design([{"design": "a", "value": 1.0, "gate": "all"}])
     assert panel.designs.empty
     assert panel.steps.empty
-    for name in ("design", "size", *panels.SERIES, "value", "lower", "upper", "worst"):
+    for name in (
+        "design",
+        "size",
+        *design_panels.SERIES,
+        "value",
+        "lower",
+        "upper",
+        "worst",
+    ):
         assert name in panel.designs.columns
-    assert tuple(panel.steps.columns) == (*panels.SERIES, *panels.OF_STEP)
+    assert tuple(panel.steps.columns) == (*design_panels.SERIES, *design_panels.OF_STEP)
 
 
 def ranked(design="levels-1-2_rows-9_x", ranks=None, rank_of=19):

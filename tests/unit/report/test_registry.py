@@ -4,13 +4,16 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import xarray as xr
 
 import summands
 from summands.data.design import Design
 from summands.estimators import Entry
+from summands.model.levels import Levels
 from summands.report import answer_entries, registry
 from summands.report.page import CAPTIONS
 from summands.report.reading import Tables
@@ -39,24 +42,50 @@ class Recorded(dict):
         return super().__getitem__(name)
 
 
-@pytest.fixture(scope="module")
-def study():
-    designs = {name: Design(LEVELS, 100) for name in ("one", "two")}
+def study_of(designs, estimators, *, drawn=True, kept=True):
     return SimpleNamespace(
         designs=designs,
         observed=None,
-        estimators={"full": {}, "partial": {}},
-        with_drawn_truth=True,
+        estimators={name: Entry(name, method) for name, method in estimators.items()},
+        with_drawn_truth=drawn,
+        keep_posteriors=kept,
     )
+
+
+GRID = {
+    f"{rows} {sd}": Design(LEVELS, rows, mu_sd=sd)
+    for rows in (100, 200)
+    for sd in (1.0, 2.0)
+}
+
+
+@pytest.fixture(scope="module")
+def study():
+    return study_of(GRID, {"full": "nutpie", "partial": "least_squares"})
 
 
 @pytest.fixture(scope="module")
 def paths(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
-    whole, _ = study_tables()
+    whole, _ = study_tables(list(GRID))
     for name, table in whole.items():
         pq.write_table(table, folder / f"{name}.parquet")
-    return {name: str(folder / f"{name}.parquet") for name in TABLES}
+    found = {name: str(folder / f"{name}.parquet") for name in TABLES}
+    return found | {"posterior": posterior_in(folder)}
+
+
+def posterior_in(folder):
+    """Write a file of posteriors with a sigma for each contributor."""
+    sigma = np.random.default_rng(0).lognormal(size=(6, 2, 30, 3))
+    names = ["replicate", "chain", "draw", "contributor"]
+    draws = xr.Dataset(
+        {"sigma": (names, sigma)},
+        coords={"replicate": range(6), "contributor": list(LEVELS.titles)},
+    )
+    xr.DataTree.from_dict({"posterior": draws}).to_netcdf(
+        folder / "posterior.nc", engine="h5netcdf"
+    )
+    return str(folder / "posterior.nc")
 
 
 def frames(panel):
@@ -110,17 +139,59 @@ def test_a_panel_reads_what_it_says_that_it_needs_and_is_drawn(name, study, path
     assert figure.axes, "it shows something"
 
 
-def test_calibration_needs_drawn_truths_and_draws():
-    def names(estimators, *, drawn):
-        entries = {name: Entry(name, method) for name, method in estimators.items()}
-        given = SimpleNamespace(
-            estimators=entries, with_drawn_truth=drawn, observed=None
-        )
-        return [entry.name for entry in registry.of(given)]
+@pytest.mark.parametrize(
+    "name", [name for name in registry.FIGURES if name not in OF_TABLES]
+)
+def test_the_chart_of_a_panel_has_the_columns_that_it_names(name, study, paths):
+    entry = registry.FIGURES[name]
+    panel = entry.panel(Tables(study, paths))
+    chart = entry.chart(panel, entry, list(study.estimators))
+    assert {*chart.titles, *chart.filters} <= {*chart.data.columns}
+    assert not chart.data.empty
+    for select in chart.selects:
+        assert select.field in chart.filters
+        found = set(chart.data[select.field].dropna())
+        assert {*select.options} == found
+        assert not select.default or select.default in select.options
+        if select.field == chart.varies:
+            assert {*chart.specs} == found
+    for spec in [chart.spec, *chart.specs.values()]:
+        assert fields_of(spec) <= {*chart.data.columns} | COMPUTED
 
-    every = [name for name in registry.FIGURES if name not in OF_TABLES]
-    others = [name for name in every if name != "calibration"]
+
+# Fields that charts compute of what is shown.
+COMPUTED = {"among", "centile", "held"}
+
+
+def fields_of(spec):
+    """Columns that a specification draws."""
+    if isinstance(spec, list):
+        return set().union(*map(fields_of, spec))
+    if not isinstance(spec, dict):
+        return set()
+    own = {spec["field"]} - {""} if isinstance(spec.get("field"), str) else set()
+    return own.union(*map(fields_of, spec.values()))
+
+
+def test_figures_are_those_of_which_a_study_has_what_they_need():
+    def names(designs, estimators, **told):
+        given = study_of(designs, estimators, **told)
+        return {entry.name for entry in registry.of(given)}
+
+    every = {name for name in registry.FIGURES if name not in OF_TABLES}
     sampled, not_sampled = {"some": "nutpie"}, {"other": "least_squares"}
-    assert names(sampled | not_sampled, drawn=True) == every
-    assert names(not_sampled, drawn=True) == others
-    assert names(sampled, drawn=False) == others
+    many = {
+        f"{rows} {sd}": Design(LEVELS, rows, mu_sd=sd)
+        for rows in range(100, 200, 10)
+        for sd in (1.0, 2.0, 3.0, 4.0, 5.0)
+    }
+    assert names(many, sampled | not_sampled) == every
+    assert names(GRID, sampled) == every - {"grid"}
+    assert names(GRID, sampled, kept=False) == every - {"grid", "ridge"}
+    draws = {"calibration", "contraction"}
+    assert names(GRID, not_sampled) == every - {"grid", "ridge", *draws}
+    assert names(GRID, sampled, drawn=False) == every - {"grid", *draws}
+    one = {"one": Design(LEVELS, 100)}
+    assert names(one, sampled) == every - {"grid", "nested_loop"}
+    alone = {"one": Design(Levels.of([3]), 100)}
+    assert names(alone, sampled) == every - {"grid", "nested_loop", "ridge"}

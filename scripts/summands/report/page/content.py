@@ -45,10 +45,20 @@ class Finding:
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table: what it says, and what it sorts by if that is a number."""
+    """A cell of a table.
+
+    Parameters
+    ----------
+    text : str
+    value : float, optional
+        What it sorts by, where that is a number.
+    chosen : mapping of str to str
+        Choices that it leads to, by field, and ``at`` a section.
+    """
 
     text: str
     value: float | None = None
+    chosen: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -152,6 +162,14 @@ class Chart:
         Pixels that a facet wants at least.
     margin : int
         Pixels beside the plot of a facet that its axis takes.
+    edge : int
+        Pixels beside the first plot of a line that the axis of all of them takes.
+    facet_most : int
+        Pixels that a facet, or a chart without, is wide at the most.
+    varies : str
+        Field whose choice asks for another specification, of ``specs``.
+    specs : mapping of str to mapping
+        Of Vega-Lite, by that choice; others have ``spec``.
     """
 
     id: str
@@ -165,6 +183,10 @@ class Chart:
     selects: Sequence[Select] = ()
     facet_width: int = 260
     margin: int = 70
+    edge: int = 0
+    facet_most: int = 560
+    varies: str = ""
+    specs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def heads(self) -> list[tuple[str, bool]]:

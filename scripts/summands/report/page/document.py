@@ -132,6 +132,10 @@ def _chart(chart: Chart, page: Page) -> Mapping[str, Any]:
         "filters": list(chart.filters),
         "facet_width": chart.facet_width,
         "margin": chart.margin,
+        "edge": chart.edge,
+        "facet_most": chart.facet_most,
+        "varies": chart.varies,
+        "specs": chart.specs,
         "source": {
             "path": f"{page.results}/{chart.source.table}.parquet",
             "filters": [list(one) for one in chart.source.filters],

@@ -75,9 +75,10 @@
     chart.rows.filter((row) => chart.filters.every((field) =>
       !state[field] || row[field] == null || String(row[field]) === state[field]));
   const specification = (chart, rows) => {
-    const spec = structuredClone(chart.spec);
-    const room = chart.place.clientWidth;
-    const wide = (columns) => Math.max(120, Math.floor(room / columns) - chart.margin);
+    const spec = structuredClone(chart.specs[state[chart.varies]] ?? chart.spec);
+    const room = chart.place.clientWidth - chart.edge;
+    const wide = (columns) =>
+      Math.min(chart.facet_most, Math.max(120, Math.floor(room / columns) - chart.margin));
     if (spec.facet) {
       const facets = new Set(rows.map((row) => row[spec.facet.field])).size;
       chart.across = Math.min(Math.max(1, Math.floor(room / chart.facet_width)), facets);
@@ -164,8 +165,8 @@
     if (typeof value !== "number") return String(value ?? "");
     return Number.isInteger(value) ? value.toLocaleString("en") : `${Number(value.toPrecision(4))}`;
   };
-  const written = ({ textContent: text, dataset: { value } }) =>
-    ({ text, value: value === undefined ? text : Number(value), kept: text });
+  const written = ({ textContent: text, dataset: { value, link } }) =>
+    ({ text, link, value: value === undefined ? text : Number(value), kept: text });
   const compare = (a, b, sign) => {
     const kind = (value) => (typeof value === "number" ? 0 : /^-?$/.test(value ?? "") ? 2 : 1);
     if (kind(a) !== kind(b)) return kind(a) - kind(b); // what is missing comes last
@@ -187,8 +188,11 @@
     table.body.replaceChildren();
     for (const row of shown) {
       const line = table.body.insertRow();
-      row.forEach(({ text: textContent }, at) =>
-        Object.assign(line.insertCell(), { textContent, className: table.heads[at].className }));
+      row.forEach(({ text: textContent, link: href }, at) => {
+        const cell = Object.assign(line.insertCell(), { className: table.heads[at].className });
+        const link = () => cell.appendChild(document.createElement("a"));
+        Object.assign(href ? link() : cell, href ? { textContent, href } : { textContent });
+      });
     }
     table.count.textContent = `${number(shown.length)} of ${number(rows.length)} rows`;
     table.more.hidden = shown.length === rows.length;

@@ -1,34 +1,38 @@
-"""What the page of a recovery study says: who recovers what, at what cost."""
+"""What the page of a recovery study holds: its answer, its tables and its charts."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
 
 from summands.model import estimands
-from summands.recovery import calibration, pooling
-from summands.report import names, registry, summary
-from summands.report.page import captions, machinery
-from summands.report.page.content import (
-    Cell,
-    Finding,
-    Grid,
-    Kind,
-    Page,
-    Section,
-    Select,
-)
+from summands.recovery.pooling import Pooled
+from summands.report import grid_panels, names, recovery_panels, registry, summary
+from summands.report.fit_panels import FAILED, NOT_CONVERGED, Outcomes
+from summands.report.grids import NAMED_DESIGNS
+from summands.report.page import captions, design_charts, findings, machinery
+from summands.report.page.content import Cell, Grid, Page, Section, Select, Source
 from summands.report.reading import Tables
 from summands.report.totals import OfEstimator, Totals
 
-# What is told in a sentence of its own: what shifts a sum, and what makes it noisy.
-TOLD = {
-    "mu": "What a contributor adds on average (mu)",
-    "variance_contrast": "Which contributor is noisier (variance contrast)",
+# Metrics of the table: factor, style and unit of what is written.
+SHOWN = {
+    "rmse_over_total": (100.0, ".2g", " %"),
+    "rmse_over_bound": (1.0, ".2f", ""),
+    "coverage_95": (100.0, ".1f", " %"),
+    "top_rate": (100.0, ".0f", " %"),
 }
 
-# From this share of failed or unconverged fits on, it is not good.
-MANY = 0.05
+# Results of fits that are counted.
+AMISS = (NOT_CONVERGED, FAILED)
+
+# Marks what the data do not determine.
+LOOSE = "*"
+
+# Field of the choice of one design among many.
+PICKED = "picked"
 
 
 def page(tables: Tables) -> Page:
@@ -44,23 +48,26 @@ def page(tables: Tables) -> Page:
     """
     study = tables.study
     totals = tables.totals()
+    many = len(study.designs) > NAMED_DESIGNS
     data_sets = study.replicates * len(study.designs)
     asked = [
-        f"{_count(data_sets, 'simulated data set')} of "
-        f"{_count(len(study.designs), 'design')} (levels, rows, noise), in which the "
-        "truth is known, and what "
-        f"{_list(list(study.estimators))} made of them."
+        f"{findings.count(data_sets, 'simulated data set')}, "
+        f"{study.replicates:,} of each of "
+        f"{findings.count(len(study.designs), 'design')} (levels, rows, noise), in "
+        "which the truth is known, and what "
+        f"{findings.listed(list(study.estimators))} made of them."
     ]
-    sections = [_answer(totals), *_figures(tables)]
+    designs = tables.by_design()
+    sections = [_answer(tables, totals, designs)]
+    if many:
+        sections.append(_of_one_design(tables, designs))
+    sections += _figures(tables)
     sections.append(machinery.section(tables))
+    parameters = [names.parameter(name) for name in estimands.PARAMETERS]
     selects = [
         Select("design", "Design", list(study.designs)),
         Select("estimator", "Estimator", list(study.estimators)),
-        Select(
-            "parameter",
-            "Parameter",
-            [names.parameter(name) for name in estimands.PARAMETERS],
-        ),
+        Select("parameter", "Parameter", parameters),
     ]
     return Page(
         study.name,
@@ -75,161 +82,67 @@ def page(tables: Tables) -> Page:
 def _figures(tables: Tables) -> Iterator[Section]:
     estimators = list(tables.study.estimators)
     for entry in registry.of(tables.study):
+        # A page can be made of the final tables alone, without a posterior.
+        if not {*entry.needs} <= {*tables.paths}:
+            continue
         yield Section(
             entry.name,
             entry.shows[0].upper() + entry.shows[1:],
-            entry.name,
+            names.parameter(entry.name),
             captions.paragraphs(entry.name),
             charts=[entry.chart(entry.panel(tables), entry, estimators)],
         )
 
 
-def _answer(totals: Totals) -> Section:
+def _of_one_design(tables: Tables, designs: pd.DataFrame) -> Section:
+    """List the worst of many designs, and show the one that is picked."""
+    worst = _cases(designs)
+    return Section(
+        "one-design",
+        "Worst designs, and each design by itself",
+        "worst designs",
+        charts=[
+            design_charts.one_design(
+                designs,
+                PICKED,
+                Source("recovery", (("gate", "==", "common"),)),
+                list(tables.study.estimators),
+                tables.loose(),
+            )
+        ],
+        tables=[worst],
+    )
+
+
+def _answer(tables: Tables, totals: Totals, designs: pd.DataFrame) -> Section:
+    errors = grid_panels.pooled(designs, tables.classes()).rows
+    data_sets = tables.study.replicates * len(tables.study.designs)
     return Section(
         "answer",
         "What the study found",
         "answer",
         findings=[
-            *_best(totals),
-            *_coverage(totals),
-            *_trust(totals),
-            *_calibrated(totals),
-            *_unidentified(totals),
+            *findings.best(errors, tables.compared()),
+            *findings.coverage(designs, data_sets),
+            *findings.calibrated(totals),
+            *findings.trust(totals),
+            *findings.cost(totals),
+            *findings.unidentified(totals),
+            *findings.few(tables.study.replicates),
         ],
-        tables=[_fits(totals), *_recovered(totals)],
+        tables=[
+            _fits(totals),
+            _recovered(errors, totals),
+            _failures(recovery_panels.outcomes(tables)),
+        ],
     )
-
-
-def _best(totals: Totals) -> Iterator[Finding]:
-    """Say who errs least about what, and by how much."""
-    for parameter, what in TOLD.items():
-        errors = {
-            size: {
-                name: mean
-                for name, total in totals.estimators.items()
-                if (mean := total.metric(size, parameter, "rmse_over_total").mean())
-                is not None
-            }
-            for size in sorted(totals.sizes)
-        }
-        errors = {size: found for size, found in errors.items() if found}
-        if not errors:
-            continue
-        wins = [min(found, key=lambda name: found[name]) for found in errors.values()]
-        best = max(dict.fromkeys(wins), key=wins.count)
-        unit = "variance" if parameter == "variance_contrast" else "standard deviation"
-        told = "; ".join(
-            f"{summary.named(size).lower()} rows per contributor: "
-            + ", ".join(
-                f"{name} {_percent(found[name])}"
-                for name in totals.estimators
-                if name in found
-            )
-            for size, found in errors.items()
-        )
-        sole = len(totals.estimators) == 1 or all(len(f) == 1 for f in errors.values())
-        lead = (
-            f"{best} errs"
-            if sole
-            else f"{best} errs least in {wins.count(best)} of "
-            f"{_count(len(wins), 'class')} of size"
-        )
-        yield Finding(
-            "answer",
-            f"{what}: {lead}. Error in % of the total {unit}, {told}.",
-        )
-
-
-def _coverage(totals: Totals) -> Iterator[Finding]:
-    """Say how often 95 % intervals held the truth."""
-    for name, total in totals.estimators.items():
-        told, worst = [], 0.0
-        for parameter in TOLD:
-            parts = [
-                total.metric(size, parameter, "coverage_95") for size in totals.sizes
-            ]
-            parts = [part for part in parts if part.count]
-            if not parts:
-                continue
-            count = sum(part.count for part in parts)
-            mean = sum(part.total for part in parts) / count
-            below = math.sqrt(sum(part.below for part in parts)) / count
-            above = math.sqrt(sum(part.above for part in parts)) / count
-            low, high = max(mean - below, 0.0), min(mean + above, 1.0)
-            worst = max(worst, 0.95 - high, low - 0.95)
-            told.append(
-                f"{names.parameter(parameter)} in {mean:.1%} ({low:.1%} to {high:.1%})"
-            )
-        if told:
-            yield Finding(
-                "bad" if worst > 0.02 else "warning" if worst > 0.0 else "good",
-                f"95 % intervals of {name} held the truth of {_list(told)}.",
-            )
-
-
-def _trust(totals: Totals) -> Iterator[Finding]:
-    for name, total in totals.estimators.items():
-        missing = total.fits - total.converged
-        if not missing:
-            continue
-        kind: Kind = "bad" if missing > MANY * total.fits else "warning"
-        text = (
-            f"{missing:,} of {_count(total.fits, 'fit')} of {name} did not converge"
-            + (
-                f", {total.failed:,} of them failed ({total.first_error})"
-                if total.failed
-                else ""
-            )
-        )
-        yield Finding(kind, f"{text}.")
-    if all(total.fits == total.converged for total in totals.estimators.values()):
-        yield Finding(
-            "good", f"All {_count(totals.fits, 'fit')} converged; none failed."
-        )
-
-
-def _calibrated(totals: Totals) -> Iterator[Finding]:
-    for name, total in totals.estimators.items():
-        tested = total.with_verdict(calibration.PASSED, calibration.FAILED)
-        failed = total.with_verdict(calibration.FAILED)
-        if not tested:
-            continue
-        few = (
-            f"; {_count(total.fewest_ranked, 'replicate')} show gross errors only, "
-            f"{calibration.ENOUGH} are recommended"
-            if total.fewest_ranked < calibration.ENOUGH
-            else ""
-        )
-        text = (
-            f"The posteriors of {name} are calibrated in "
-            f"{len(tested) - len(failed):,} of "
-            f"{_count(len(tested), 'tested design')}"
-        )
-        if failed:
-            text += f"; not in {_list(failed[: summary.LISTED])}"
-        yield Finding("bad" if failed else "good", f"{text}{few}.")
-
-
-def _unidentified(totals: Totals) -> Iterator[Finding]:
-    if totals.sigma_unidentified:
-        yield Finding(
-            "warning",
-            "The data do not tell a single sigma: what one level loses in variance "
-            "another can gain. Contrasts within a level and the total are told.",
-        )
-    if totals.gaps:
-        yield Finding(
-            "warning",
-            f"In {_count(len(totals.gaps), 'design')} some data sets do not determine "
-            "all means.",
-        )
 
 
 def _fits(totals: Totals) -> Grid:
     """Fits, convergence, failures and cost: always there, zeros included."""
     return Grid(
         "fits",
-        "Fits and failures",
+        "Fits of each estimator",
         ("estimator", "fits", "converged", "not converged", "failed", "seconds a fit"),
         [
             (
@@ -245,14 +158,77 @@ def _fits(totals: Totals) -> Grid:
     )
 
 
-def _recovered(totals: Totals) -> Iterator[Grid]:
-    rows = [
-        (Cell(summary.named(size), float(size)), _whole(totals.sizes[size]), *row)
-        for size in sorted(totals.sizes)
-        for name, total in totals.estimators.items()
-        for row in _of_class(size, name, total)
+def _failures(panel: Outcomes) -> Grid:
+    """Failures by design and estimator, zeros included."""
+    estimators = list(dict.fromkeys(panel.rows["estimator"]))
+    counts = panel.rows.set_index(["design", "estimator", "result"])["fits"]
+    return Grid(
+        "failures-table",
+        "Failures of each design and estimator",
+        (
+            "design",
+            "fits of each",
+            *(f"{name}: {word}" for name in estimators for word in AMISS),
+        ),
+        [
+            (
+                Cell(str(design)),
+                _whole(int(part["of"].max())),
+                *(
+                    _whole(int(counts[design, name, word]))
+                    for name in estimators
+                    for word in AMISS
+                ),
+            )
+            for design, part in panel.rows.groupby("design", sort=False)
+        ],
+        ("A fit that failed or did not converge stays a fit: none is run again.",),
+    )
+
+
+def _recovered(errors: pd.DataFrame, totals: Totals) -> Grid:
+    """Tabulate what each estimator recovers, by class of size."""
+    keys = ["size", "estimator", "parameter", "metric"]
+    known = {
+        key: (row["value"], row["lower"], row["upper"])
+        for key, row in zip(
+            errors[keys].itertuples(index=False, name=None),
+            errors.to_dict("records"),
+            strict=True,
+        )
+    }
+    rows = []
+    for size in sorted(totals.sizes):
+        for name, total in totals.estimators.items():
+            for parameter in estimands.PARAMETERS:
+                series = summary.named(size), name, parameter
+                if (*series, "rmse_over_total") not in known:
+                    continue
+                rows.append(
+                    (
+                        Cell(summary.named(size), float(size)),
+                        _whole(totals.sizes[size]),
+                        Cell(name),
+                        Cell(_starred(parameter, totals)),
+                        *_measured(known, series, total, size),
+                    )
+                )
+    notes = [
+        "Means over designs and levels, on the data sets that all estimators fitted; "
+        "in brackets their 95 % Monte-Carlo intervals. Error: root mean squared error, "
+        "in percent of the total standard deviation (of variances: of the total "
+        "variance). Over the bound: over the smallest that estimates without bias can "
+        "have; below 1, priors or bounds help. Worst contributor: the one whose "
+        "coverage is farthest from 95 %, where it is the same in all data sets. "
+        "Largest named: how often the largest of a level is found. "
+        f"{summary.CARRIED}: one data set carries more than a fifth of it, so another "
+        "seed may give quite another value."
     ]
-    yield Grid(
+    if totals.sigma_unidentified:
+        notes.append(
+            f"{LOOSE}: not determined by the data; its estimate rests on the prior."
+        )
+    return Grid(
         "recovered",
         "How well each estimator recovers what, by rows per contributor",
         (
@@ -260,51 +236,88 @@ def _recovered(totals: Totals) -> Iterator[Grid]:
             "designs",
             "estimator",
             "parameter",
-            "error / total",
-            "error / bound",
-            "95 % coverage",
-            "from",
-            "to",
+            "error",
+            "over the bound",
+            "95 % intervals that hold the truth",
             "worst contributor",
             "largest named",
         ),
         rows,
-        (
-            "Means over designs and levels, on the data sets that all estimators "
-            "fitted. error / total: root mean squared error over the total standard "
-            "deviation (of variances: the total variance). error / bound: over the "
-            "smallest that unbiased estimates can have; below 1, priors or bounds "
-            "help. from, to: Monte-Carlo interval of the coverage. largest named: how "
-            f"often the largest of a level is found. {summary.CARRIED}: one replicate "
-            "carries more than a fifth of it.",
-        ),
+        notes,
     )
 
 
-def _of_class(size: int, name: str, total: OfEstimator) -> Iterator[Sequence[Cell]]:
-    for parameter in estimands.PARAMETERS:
-        bound, error, _, covered, top = (
-            total.metric(size, parameter, metric) for metric in pooling.SHOWN
-        )
-        if not error.count:
+def _starred(parameter: str, totals: Totals) -> str:
+    loose = parameter == "sigma" and totals.sigma_unidentified
+    return names.parameter(parameter) + f" {LOOSE}" * loose
+
+
+def _measured(
+    known: Mapping[tuple[str, str, str, str], tuple[float, float, float]],
+    series: tuple[str, str, str],
+    total: OfEstimator,
+    size: int,
+) -> Iterator[Cell]:
+    """Cells of the metrics, each with its interval."""
+    for metric, (factor, style, unit) in SHOWN.items():
+        pool = total.metric(size, series[2], metric)
+        if metric == "top_rate":
+            yield _worst(total.metric(size, series[2], "coverage_95"))
+        if (*series, metric) not in known:
+            yield Cell("-")
             continue
-        interval = covered.interval() or (None, None)
-        yield (
-            Cell(name),
-            Cell(names.parameter(parameter)),
-            _real(error.mean(), ".3g", carried=error.carried),
-            _real(bound.mean(), ".2f", carried=bound.carried),
-            _real(covered.mean(), ".1%"),
-            _real(interval[0], ".1%"),
-            _real(interval[1], ".1%"),
-            Cell("", None)
-            if covered.worst is None or covered.whose is None
-            else Cell(
-                f"{covered.worst:.1%} {names.contributor(*covered.whose)}",
-                covered.worst,
-            ),
-            _real(top.mean(), ".0%"),
-        )
+        numbers = known[(*series, metric)]
+        value, low, high = (format(factor * number, style) for number in numbers)
+        mark = summary.CARRIED * pool.carried
+        text = f"{value}{unit}{mark}"
+        if numbers[1] < numbers[2]:
+            text += f" ({low} to {high})"
+        yield Cell(text, numbers[0])
+
+
+def _worst(covered: Pooled) -> Cell:
+    if covered.worst is None or covered.whose is None:
+        return Cell("-")
+    return Cell(
+        f"{covered.worst:.0%} of {names.contributor(*covered.whose)}", covered.worst
+    )
+
+
+def _cases(designs: pd.DataFrame) -> Grid:
+    """List the designs that do worst."""
+    cases = grid_panels.worst_cases(designs)
+    return Grid(
+        "worst",
+        "Worst designs of each metric, parameter and estimator",
+        (
+            "metric",
+            "parameter",
+            "estimator",
+            "design",
+            "value",
+            "from",
+            "to",
+            "data sets",
+        ),
+        [
+            (
+                Cell(grid_panels.METRICS[row["metric"]][0]),
+                Cell(names.parameter(row["parameter"])),
+                Cell(row["estimator"]),
+                Cell(row["design"], chosen={PICKED: row["design"], "at": "one-design"}),
+                _real(row["value"], ".3g", carried=bool(row["carried"])),
+                _real(row["lower"], ".3g"),
+                _real(row["upper"], ".3g"),
+                _whole(int(row["replicates"])),
+            )
+            for row in cases.to_dict("records")
+        ],
+        (
+            "Of so many designs the worst are partly so by chance: their Monte-Carlo "
+            "intervals (from, to) say how much. "
+            f"{summary.CARRIED}: one data set carries more than a fifth of it.",
+        ),
+    )
 
 
 def _whole(number: int) -> Cell:
@@ -315,17 +328,3 @@ def _real(number: float | None, style: str, *, carried: bool = False) -> Cell:
     if number is None or not math.isfinite(number):
         return Cell("-")
     return Cell(format(number, style) + summary.CARRIED * carried, float(number))
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2g} %"
-
-
-def _count(number: int, noun: str) -> str:
-    if number == 1:
-        return f"1 {noun}"
-    return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
-
-
-def _list(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -1,0 +1,299 @@
+"""Charts of metrics by design: rows of few designs, curves of many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from summands.recovery.registry import SPREAD
+from summands.report import names
+from summands.report.axes import Axis
+from summands.report.design_panels import ByDesign
+from summands.report.grid_panels import METRICS
+from summands.report.page import charts
+from summands.report.page.content import Chart, Select, Source
+from summands.report.panels import present
+
+# Where metrics should be of which one at a time is shown.
+MARKS = {"coverage_95": (0.95,), "coverage_50": (0.5,)}
+
+# Metrics of each design that a page of many designs holds.
+PICKED_METRICS: tuple[str, ...] = ("rmse_over_total", "coverage_95")
+
+# Rows of both, above which it holds the first alone: each takes room in the file.
+MOST_PICKED = 50_000
+
+
+def by_design(
+    panel: ByDesign, name: str, title: str, source: Source, estimators: Sequence[str]
+) -> Chart:
+    """Set metrics against designs or, of many, against their rows per contributor.
+
+    Parameters
+    ----------
+    panel : ByDesign
+    name, title : str
+        Of the chart.
+    source : Source
+        Where its numbers come from.
+    estimators : sequence of str
+        Those of the study, in its order.
+
+    Returns
+    -------
+    Chart
+    """
+    many = not panel.steps.empty
+    data = (panel.steps if many else panel.designs).copy()
+    parameters = present(data)
+    data["parameter"] = data["parameter"].map(names.parameter)
+    if not many:
+        data["carried"] = data["carried"].map({True: "yes", False: "no"})
+    fits = set(parameters) == {"fits"}
+    titles = _titles(data, many=many, fits=fits)
+    options = [metric for metric in panel.metrics if metric in set(data["metric"])]
+    fields = ["estimator", *([] if fits else ["parameter"])]
+    fields += [] if many else ["design"]
+    selects, chosen = [], ""
+    if len(options) > 1:
+        called = [names.parameter(option) for option in options]
+        chosen = f"{name}_metric"
+        selects = [Select(chosen, "Metric", called, called[0], everywhere=False)]
+        data[chosen] = data["metric"].map(names.parameter)
+        fields.append(chosen)
+    own = ["parameter"] if many else ["parameter", "carried"]
+    columns = list(dict.fromkeys([*own, *titles, *fields]))
+    head = charts.header(panel.loose)
+    if fits:
+        head = alt.Header(labelExpr="''", title=None)
+    order = [names.parameter(parameter) for parameter in parameters]
+    specs = {}
+    for option in options or [""]:
+        axis = panel.axis
+        if option in MARKS:
+            axis = replace(axis, marks=MARKS[option], limits=None)
+        of_option = data[data["metric"] == option]
+        layers = (_steps if many else _designs)(
+            replace(panel, axis=axis), of_option, estimators, titles
+        )
+        specs[names.parameter(option)] = charts.specification(
+            charts.faceted(layers, "parameter", order, head, x="shared")
+        )
+    labels = [] if many else list(data["design"].astype(str))
+    return Chart(
+        name,
+        title,
+        f"{panel.axis.label}, for each estimator"
+        + ("" if fits else " and parameter")
+        + ", by "
+        + (panel.sizes.label if many else "design"),
+        next(iter(specs.values())),
+        data[columns],
+        titles,
+        source,
+        fields,
+        selects,
+        facet_width=280 if many else 220,
+        margin=70 if many else 25,
+        edge=0 if many else charts.edge(labels),
+        varies=chosen,
+        specs=specs if chosen else {},
+    )
+
+
+def _steps(
+    panel: ByDesign, data: pd.DataFrame, estimators: Sequence[str], titles: Any
+) -> list[Any]:
+    """Layers of curves over the size of designs."""
+    base = alt.Chart().encode(color=charts.coloured(estimators))
+    across = alt.X("size:Q", **charts.along(panel.sizes, data["size"]))
+    value = alt.Y(
+        "value:Q", **charts.along(panel.axis, data[["low", "high"]].to_numpy().ravel())
+    )
+    return [
+        base.mark_area(opacity=0.15).encode(x=across, y="low:Q", y2="high:Q"),
+        base.mark_line().encode(x=across, y=value),
+        base.mark_rule().encode(x=across, y="lower:Q", y2="upper:Q"),
+        base.mark_point(filled=True, size=45).encode(
+            x=across, y="value:Q", tooltip=charts.tooltip(titles, data)
+        ),
+        *charts.marks(panel.axis, "y"),
+    ]
+
+
+def _designs(
+    panel: ByDesign, data: pd.DataFrame, estimators: Sequence[str], titles: Any
+) -> list[Any]:
+    """Layers of a row for each design."""
+    base = alt.Chart().encode(
+        y=alt.Y(
+            "design:N",
+            sort=list(dict.fromkeys(data["design"])),
+            title=None,
+            axis=alt.Axis(labelLimit=charts.LABEL),
+        ),
+        yOffset=alt.YOffset("estimator:N", scale=alt.Scale(domain=list(estimators))),
+        color=charts.coloured(estimators),
+    )
+    drawn = data[["value", "lower", "upper", "worst"]].to_numpy(float).ravel()
+    value = charts.along(panel.axis, drawn)
+    layers = [
+        *charts.marks(panel.axis),
+        base.mark_rule().encode(x=alt.X("lower:Q", **value), x2="upper:Q"),
+    ]
+    if "worst" in titles:
+        layers.append(
+            base.mark_point(shape="cross", angle=45, size=35, filled=True)
+            .transform_filter("isValid(datum.worst)")
+            .encode(x="worst:Q", tooltip=charts.tooltip(titles, data))
+        )
+    # Those that one data set carries are diamonds, pale ones rest on few, and a ring is
+    # around those with fits that did not converge.
+    told = charts.tooltip(titles, data)
+    few = f"datum.replicates < {SPREAD}"
+    marked: dict[str, Any] = {
+        "fillOpacity": alt.condition(few, alt.value(0.25), alt.value(1.0))
+    }
+    if "unconverged" in titles:
+        ring = alt.value("black"), alt.value(None)
+        marked["stroke"] = alt.condition("datum.unconverged > 0", *ring)
+    for shape, carried in (("circle", "no"), ("diamond", "yes")):
+        if carried in set(data["carried"]):
+            layers.append(
+                base.mark_point(shape=shape, filled=True, size=45, strokeWidth=1.5)
+                .transform_filter(f"datum.carried === '{carried}'")
+                .encode(x="value:Q", tooltip=told, **marked)
+            )
+    return [each.properties(height={"step": charts.ROW}) for each in layers]
+
+
+def _titles(data: pd.DataFrame, *, many: bool, fits: bool) -> dict[str, str]:
+    """Name the columns that there are something of."""
+    titles = {
+        "estimator": "estimator",
+        **({} if fits else {"parameter": "parameter", "metric": "metric"}),
+        **({} if many else {"design": "design"}),
+        "size": "rows per contributor",
+        **({"designs": "designs"} if many else {}),
+        "value": "value",
+        "lower": "95 % Monte-Carlo interval from",
+        "upper": "to",
+    }
+    if data["worst"].notna().any():
+        titles["worst"] = "longest" if fits else "worst contributor"
+        titles |= {} if many else {"worst_name": "which"}
+    if many:
+        return titles | {"low": "nine in ten designs from", "high": "up to"}
+    carried = {} if fits else {"carried": "carried by one data set"}
+    titles |= carried | {"replicates": "data sets"}
+    if "unconverged" in data and data["unconverged"].any():
+        titles["unconverged"] = "fits that did not converge"
+    return titles
+
+
+def one_design(
+    designs: pd.DataFrame,
+    field: str,
+    source: Source,
+    estimators: Sequence[str],
+    loose: Sequence[str],
+) -> Chart:
+    """Show the metrics of one design of many, which a reader picks.
+
+    Parameters
+    ----------
+    designs : pandas.DataFrame
+        Of a `ByDesign`, with metrics of `grid_panels.METRICS`.
+    field : str
+        Of the choice of the design.
+    source : Source
+        Where its numbers come from.
+    estimators : sequence of str
+        Those of the study, in its order.
+    loose : sequence of str
+        Parameters that the data alone do not determine.
+
+    Returns
+    -------
+    Chart
+    """
+    metrics = PICKED_METRICS
+    some = designs[designs["metric"].isin(metrics)]
+    if len(some) > MOST_PICKED:
+        metrics = PICKED_METRICS[:1]
+        some = designs[designs["metric"].isin(metrics)]
+    parameters = present(some)
+    order = [names.parameter(parameter) for parameter in parameters]
+    called = {metric: METRICS[metric][0] for metric in metrics}
+    rounded = {
+        name: [float(f"{value:.3g}") for value in some[name]]
+        for name in ("value", "lower", "upper")
+    }
+    data = some.assign(
+        **rounded,
+        parameter=some["parameter"].map(names.parameter),
+        picked_metric=some["metric"].map(called),
+        **{field: some["design"]},
+    )
+    titles = {
+        field: "design",
+        "estimator": "estimator",
+        "parameter": "parameter",
+        "picked_metric": "metric",
+        "value": "value",
+        "lower": "95 % Monte-Carlo interval from",
+        "upper": "to",
+    }
+    specs = {}
+    for metric, title in called.items():
+        _, mark, log = METRICS[metric]
+        axis = Axis(
+            title, "log" if log else "linear", marks=() if mark is None else (mark,)
+        )
+        of_metric = data[data["metric"] == metric]
+        drawn = of_metric[["value", "lower", "upper"]].to_numpy(float).ravel()
+        base = alt.Chart().encode(
+            y=alt.Y("estimator:N", sort=list(estimators), title=None),
+            color=charts.coloured(estimators),
+        )
+        layers = [
+            *charts.marks(axis),
+            base.mark_rule().encode(
+                x=alt.X("lower:Q", **charts.along(axis, drawn)), x2="upper:Q"
+            ),
+            base.mark_point(filled=True, size=60).encode(
+                x="value:Q", tooltip=charts.tooltip(titles, data)
+            ),
+        ]
+        layers = [each.properties(height={"step": 1.5 * charts.ROW}) for each in layers]
+        specs[title] = charts.specification(
+            charts.faceted(layers, "parameter", order, charts.header(loose))
+        )
+    options = list(dict.fromkeys(some["design"]))
+    worst = some[some["metric"] == metrics[0]].sort_values("value")["design"]
+    first = str(worst.iloc[-1]) if len(worst) else ""
+    return Chart(
+        "one-design",
+        "each design by itself",
+        "A metric of the design that is chosen, for each parameter and estimator, with "
+        "its Monte-Carlo interval",
+        next(iter(specs.values())),
+        data[list(titles)],
+        titles,
+        source,
+        ("estimator", "parameter", field, "picked_metric"),
+        [
+            Select(field, "Design", options, first, everywhere=False),
+            Select("picked_metric", "Metric", list(specs), next(iter(specs)), False),
+        ],
+        facet_width=220,
+        margin=25,
+        edge=charts.edge(estimators),
+        facet_most=360,
+        varies="picked_metric",
+        specs=specs,
+    )

@@ -1,0 +1,298 @@
+"""What the page of a recovery study says in sentences, each with its numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from summands.recovery import calibration
+from summands.recovery.registry import SPREAD
+from summands.report import names
+from summands.report.grid_panels import mean_over_designs
+from summands.report.page.content import Finding, Kind
+from summands.report.totals import Totals
+
+# What is told in sentences of its own: what shifts a sum, and what makes it noisy.
+TOLD = {
+    "mu": ("What a contributor adds on average (mu)", "total standard deviation"),
+    "variance_contrast": (
+        "How much noisier a contributor is (variance contrast)",
+        "total variance",
+    ),
+}
+
+# From this share of failed or unconverged fits on, it is not good.
+MANY = 0.05
+
+# Differences of coverage from 95 % that matter to nobody, and those that are not good.
+# A coverage that is known no better than the latter is not called good.
+SMALL, NEAR = 0.005, 0.02
+
+# Designs that a sentence names.
+NAMED = 3
+
+# Where sound estimators fail with a smaller chance than this, it is no chance.
+CHANCE = 0.05
+
+# Estimators that a sentence compares.
+COMPARED = 3
+
+
+# By estimator, how many times as much another errs, with the ends of its interval.
+Ratios = Mapping[str, Mapping[str, tuple[float, float, float]]]
+
+
+def best(errors: pd.DataFrame, ratios: pd.DataFrame) -> Iterator[Finding]:
+    """Say who errs least about what, by how much, and how much more others err.
+
+    Parameters
+    ----------
+    errors : pandas.DataFrame
+        Rows of a `grid_panels.Pool`.
+    ratios : pandas.DataFrame
+        See `Tables.compared`.
+    """
+    several = len(set(errors["estimator"])) > 1
+    for parameter, (what, unit) in TOLD.items():
+        of_parameter = errors[errors["parameter"] == parameter]
+        known = of_parameter[of_parameter["metric"] == "rmse_over_total"]
+        if known.empty:
+            continue
+        estimators = list(dict.fromkeys(known["estimator"]))
+        others = _others(ratios[ratios["parameter"] == parameter], estimators)
+        first = _first(others, estimators)
+        own = of_parameter[of_parameter["estimator"] == first]
+        lead = f"{first} errs least"
+        if len(estimators) == 1:
+            lead = f"only {first} estimates it" if several else f"{first} estimates it"
+        text = [
+            f"{what}: {lead}, and is off by {_sizes(own, unit)}.",
+            *_bound(own),
+            *_more(others[first], first),
+        ]
+        yield Finding("answer", " ".join(text))
+
+
+def _sizes(own: pd.DataFrame, unit: str) -> str:
+    """Tell the error with the fewest and with the most rows per contributor."""
+    known = own[own["metric"] == "rmse_over_total"]
+    ends = known if len(known) < 2 else known.iloc[[0, -1]]
+    told = [
+        f"{percent(value)} with {size.lower()} rows per contributor"
+        for value, size in zip(ends["value"], ends["size"], strict=True)
+    ]
+    first, *rest = told
+    return listed([first.replace(" with", f" of the {unit} with", 1), *rest])
+
+
+def _bound(own: pd.DataFrame) -> Iterator[str]:
+    bound = own[own["metric"] == "rmse_over_bound"]
+    if len(bound):
+        value, low, high = bound[["value", "lower", "upper"]].iloc[-1]
+        yield (
+            f"{'The latter' if len(bound) > 1 else 'That'} is {value:.2f} times "
+            f"({low:.2f} to {high:.2f}) the least that is possible without bias."
+        )
+
+
+def _others(ratios: pd.DataFrame, estimators: Sequence[str]) -> Ratios:
+    found: dict[str, dict[str, tuple[float, float, float]]] = {}
+    for name in estimators:
+        of_name = ratios[ratios["metric"] == f"rmse_ratio_vs_{name}"]
+        found[name] = {
+            str(other): mean_over_designs(part, log=True)
+            for other, part in of_name.groupby("estimator", sort=False)
+        }
+    return found
+
+
+def _first(others: Ratios, estimators: Sequence[str]) -> str:
+    """Choose the estimator than which no other errs less, or most nearly so."""
+    return max(
+        estimators,
+        key=lambda name: min(
+            (value for value, _, _ in others[name].values()), default=math.inf
+        ),
+    )
+
+
+def _more(
+    others: Mapping[str, tuple[float, float, float]], first: str
+) -> Iterator[str]:
+    if not others:
+        return
+    ordered = sorted(others.items(), key=lambda item: item[1][0])
+    some = ordered if len(ordered) <= COMPARED else [ordered[0], ordered[-1]]
+    told = [
+        f"{name} errs {value:.2f} times ({low:.2f} to {high:.2f})"
+        for name, (value, low, high) in some
+    ]
+    yield f"On the same data {listed(told)} as much."
+    if alike := [name for name, (_, low, _) in some if low <= 1.0]:
+        yield f"These data sets cannot tell {listed([*alike, first])} apart."
+
+
+def coverage(designs: pd.DataFrame, data_sets: int) -> Iterator[Finding]:
+    """Say how often 95 % intervals hold the truth, and whether that is as it should be.
+
+    The verdict is on what the Monte-Carlo interval holds: where that is wide, there is
+    none.
+
+    Parameters
+    ----------
+    designs : pandas.DataFrame
+        Of a `ByDesign`, with the metric coverage_95.
+    data_sets : int
+        Of each estimator.
+    """
+    covered = designs[designs["metric"] == "coverage_95"]
+    for name, of_name in covered.groupby("estimator", sort=False):
+        told, below, above, unsure = [], 0.0, 0.0, 0.0
+        for parameter in TOLD:
+            part = of_name[of_name["parameter"] == parameter]
+            if part.empty:
+                continue
+            mean, low, high = mean_over_designs(part, log=False)
+            below, above = max(below, 0.95 - high), max(above, low - 0.95)
+            unsure = max(unsure, 0.95 - low)
+            told.append(
+                f"{names.parameter(parameter)} in {_share(mean)} ({_share(low)} to "
+                f"{_share(high)})"
+            )
+        if not told:
+            continue
+        kind: Kind = "good"
+        verdict = "as they should"
+        if below > SMALL:
+            kind = "bad" if below > NEAR else "warning"
+            verdict = "they are too narrow"
+        elif above > SMALL:
+            kind, verdict = "warning", "they are wider than need be"
+        elif unsure > NEAR:
+            kind = "note"
+            sets = count(data_sets, "data set")
+            verdict = (
+                f"within chance of 95 %, but {sets} would not show a coverage of "
+                f"{_share(0.95 - unsure)}"
+            )
+        yield Finding(
+            kind, f"95 % intervals of {name} hold the true {listed(told)}: {verdict}."
+        )
+
+
+def trust(totals: Totals) -> Iterator[Finding]:
+    """Say how many fits converged, and how many failed."""
+    for name, total in totals.estimators.items():
+        missing = total.fits - total.converged
+        if not missing:
+            continue
+        kind: Kind = "bad" if missing > MANY * total.fits else "warning"
+        text = f"{missing:,} of {count(total.fits, 'fit')} of {name} did not converge"
+        if total.failed:
+            text += f", {total.failed:,} of them failed ({total.first_error})"
+        yield Finding(kind, f"{text}.")
+    if totals.fits == totals.converged:
+        yield Finding(
+            "good", f"All {count(totals.fits, 'fit')} converged; none failed."
+        )
+
+
+def cost(totals: Totals) -> Iterator[Finding]:
+    """Say what a fit of each estimator takes."""
+    told = [
+        f"{total.seconds / total.fits:.2g} seconds with {name}"
+        for name, total in totals.estimators.items()
+        if total.fits
+    ]
+    if told:
+        yield Finding("answer", f"A fit takes {listed(told)}, on average over designs.")
+
+
+def calibrated(totals: Totals) -> Iterator[Finding]:
+    """Say whether the ranks of truths among draws are as they should be."""
+    for name, total in totals.estimators.items():
+        tested = total.with_verdict(calibration.PASSED, calibration.FAILED)
+        failed = total.with_verdict(calibration.FAILED)
+        if not tested:
+            continue
+        few = total.fewest_ranked < calibration.ENOUGH
+        kind: Kind = "note" if few else "good"
+        text = (
+            f"Posteriors of {name} pass the test of calibration in "
+            f"{len(tested) - len(failed):,} of {count(len(tested), 'design')}"
+        )
+        if failed:
+            chance = _chance(len(failed), len(tested))
+            text += f", not in {listed(failed[:NAMED])}"
+            if len(failed) > NAMED:
+                text += f" and {len(failed) - NAMED:,} more"
+            kind = "bad"
+            if chance > CHANCE:
+                kind = "note"
+                text += f"; chance alone does as much with probability {chance:.2f}"
+        if few:
+            text += (
+                f". {count(total.fewest_ranked, 'truth')} a design show gross errors "
+                f"only; {calibration.ENOUGH} are recommended"
+            )
+        yield Finding(kind, f"{text}.")
+
+
+def _chance(failed: int, tested: int) -> float:
+    """Chance that a sound estimator fails at least so often."""
+    level = calibration.LEVEL
+    fewer = sum(
+        math.comb(tested, n) * level**n * (1.0 - level) ** (tested - n)
+        for n in range(failed)
+    )
+    return 1.0 - fewer
+
+
+def unidentified(totals: Totals) -> Iterator[Finding]:
+    """Say what the data do not determine."""
+    if totals.sigma_unidentified:
+        yield Finding(
+            "warning",
+            "A single sigma rests on its prior, however many rows there are: what one "
+            "level loses in variance another can gain. The data do tell contrasts of "
+            "variance within a level, and the total.",
+        )
+    if totals.gaps:
+        yield Finding(
+            "warning",
+            f"In {count(len(totals.gaps), 'design')} some data sets do not determine "
+            "all means: contributors without rows, or that do not meet others.",
+        )
+
+
+def few(replicates: int) -> Iterator[Finding]:
+    """Warn of designs with so few data sets that their numbers say little."""
+    if replicates < SPREAD:
+        yield Finding(
+            "warning",
+            f"Each design has {count(replicates, 'data set')}: too few to tell how "
+            "estimates spread. Numbers of single designs may be chance.",
+        )
+
+
+def percent(share: float) -> str:
+    """Write a share with two digits."""
+    return f"{100 * share:.2g} %"
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def count(number: int, noun: str) -> str:
+    """Write a number with its noun."""
+    if number == 1:
+        return f"1 {noun}"
+    return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Write words one after the other."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

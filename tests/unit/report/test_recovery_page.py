@@ -1,0 +1,136 @@
+from types import SimpleNamespace
+
+import pyarrow.parquet as pq
+import pytest
+
+from summands.data.design import Design
+from summands.estimators import Entry
+from summands.report.page import design_charts, findings, recovery
+from summands.report.page.content import Source
+from summands.report.reading import Tables
+
+from ..studies import LEVELS, TABLES, study_tables
+
+ESTIMATORS = {"full": "nutpie", "partial": "least_squares"}
+
+
+def tables_in(folder, designs):
+    whole, totals = study_tables(list(designs))
+    for name, table in whole.items():
+        pq.write_table(table, folder / f"{name}.parquet")
+    study = SimpleNamespace(
+        designs=designs,
+        estimators={name: Entry(name, method) for name, method in ESTIMATORS.items()},
+        replicates=6,
+        observed=None,
+    )
+    paths = {name: str(folder / f"{name}.parquet") for name in TABLES}
+    return Tables(study, paths), totals
+
+
+@pytest.fixture(scope="module")
+def answer(tmp_path_factory):
+    designs = {name: Design(LEVELS, 100) for name in ("one", "two")}
+    tables, totals = tables_in(tmp_path_factory.mktemp("few"), designs)
+    return recovery._answer(tables, totals, tables.by_design())
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    designs = {f"d{n}": Design(LEVELS, 100 + n) for n in range(45)}
+    return tables_in(tmp_path_factory.mktemp("many"), designs)[0]
+
+
+def grid(section, identifier):
+    (found,) = [table for table in section.tables if table.id == identifier]
+    return [dict(zip(found.columns, row, strict=True)) for row in found.rows]
+
+
+def test_the_first_screen_says_who_is_best_how_sure_at_what_cost_and_what_failed(
+    answer,
+):
+    text = " ".join(finding.text for finding in answer.findings)
+    for words in (
+        "errs least",
+        "times (",
+        "95 % intervals of full",
+        "95 % intervals of partial",
+        "test of calibration",
+        "4 of 12 fits of full did not converge, 2 of them failed (it broke)",
+        "4 of 12 fits of partial did not converge",
+        "seconds with full",
+        "A single sigma rests on its prior",
+        "Each design has 6 data sets",
+    ):
+        assert words in text
+    # Sentences that can be read at a glance.
+    assert max(len(finding.text) for finding in answer.findings) < 420
+
+
+def test_every_fit_stands_in_the_tables_zeros_included(answer):
+    for row in grid(answer, "fits"):
+        counts = [row[n].value for n in ("converged", "not converged", "failed")]
+        assert sum(counts) == row["fits"].value == 12
+    rows = grid(answer, "failures-table")
+    assert [row["design"].text for row in rows] == ["one", "two"]
+    for row in rows:
+        assert row["fits of each"].value == 6
+        for name in ESTIMATORS:
+            assert row[f"{name}: failed"].value == 1
+            assert row[f"{name}: not converged"].value == 1
+
+
+def test_what_is_not_determined_or_carried_is_marked_where_it_stands(answer):
+    rows = grid(answer, "recovered")
+    assert {row["parameter"].text for row in rows} >= {"mu", "sigma *"}
+    (table,) = [table for table in answer.tables if table.id == "recovered"]
+    assert any(note.startswith("*:") for note in table.notes)
+    assert any("~" in row["error"].text for row in rows)
+    # Without numbers there is a dash, not a made-up one.
+    sigma = next(row for row in rows if row["parameter"].text == "sigma *")
+    assert sigma["largest named"].text == "-"
+
+
+def test_numbers_of_the_table_lie_within_their_intervals(answer):
+    for row in grid(answer, "recovered"):
+        for name in ("error", "95 % intervals that hold the truth"):
+            text = row[name].text.replace("~", "")
+            if "(" in text:
+                value, rest = text.split(" %", 1)
+                low, high = rest.strip(" ()").split(" to ")
+                assert float(low) <= float(value) <= float(high)
+
+
+def test_the_worst_of_many_designs_lead_to_that_design(many):
+    section = recovery._of_one_design(many, many.by_design())
+    (chart,) = section.charts
+    picked = next(s for s in chart.selects if s.field == recovery.PICKED)
+    assert {*picked.options} == {*many.study.designs}
+    assert picked.default in picked.options
+    rows = grid(section, "worst")
+    assert rows
+    for row in rows:
+        assert row["design"].chosen == {
+            recovery.PICKED: row["design"].text,
+            "at": section.id,
+        }
+        assert row["design"].text in picked.options
+
+
+def test_so_many_designs_that_their_metrics_take_too_much_room_have_one(
+    many, monkeypatch
+):
+    def chart():
+        return design_charts.one_design(
+            many.by_design(), "picked", Source("recovery"), list(ESTIMATORS), ()
+        )
+
+    assert len(set(chart().data["picked_metric"])) == 2
+    monkeypatch.setattr(design_charts, "MOST_PICKED", 100)
+    assert len(set(chart().data["picked_metric"])) == 1
+    assert {*chart().specs} == set(chart().data["picked_metric"])
+
+
+def test_few_data_sets_are_warned_of_and_many_are_not():
+    assert [finding.kind for finding in findings.few(9)] == ["warning"]
+    assert list(findings.few(10)) == []
