@@ -258,10 +258,9 @@ def test_draws_given_scales_have_the_exact_moments(case, sweeps):
     intercept, mu, sigma, (mu_sd, centre, spread) = heteroscedastic_draws.complete(
         target, many, 4, sweeps, True
     )
-    # Moves along the ridges keep the variance of each cell.
-    v = np.exp(2.0 * noise)[cells.members].sum(axis=1)
-    moved = (sigma[0, :50] ** 2)[:, cells.members].sum(axis=-1)
-    assert moved == pytest.approx(np.tile(v, (50, 1)), rel=1e-9)
+    # Variances are renewed with each sweep, after the means, along and off the ridges.
+    kept = sigma[0] == pytest.approx(np.tile(np.exp(noise), (20_000, 1)))
+    assert kept == (sweeps == 0)
     tau = scales_of(target, q)
     assert mu_sd[0] == pytest.approx(np.tile(np.abs(tau), (20_000, 1)))
     assert centre.shape == spread.shape == (1, 20_000, levels.count)
@@ -272,6 +271,35 @@ def test_draws_given_scales_have_the_exact_moments(case, sweeps):
     assert np.abs(np.cov(drawn.T) - expected).max() < 0.045 * deviation.max() ** 2
     for j in range(levels.count):
         assert mu[0][:, levels.level == j].sum(axis=1) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_variances_are_renewed_from_what_they_are_given_all_else():
+    """Of one level each is by itself; the last contributor has no rows."""
+    drawn, *_ = drawn_rows([5], 40, empty=1)
+    cells = collapse(drawn)
+    problem = Problem(drawn.levels, 1.0, -0.4, 0.8)
+    target = heteroscedastic.fit(problem, cells, estimated=False)
+    record, rng = target.packed(), np.random.default_rng(0)
+    residual = np.linspace(-0.5, 0.8, len(cells.n))
+    s = np.ones(5)
+    inverse = np.ones(len(cells.n))
+    found = []
+    for _ in range(20_000):
+        heteroscedastic_draws._renew(record, residual, inverse, s, rng)
+        found.append(0.5 * np.log(s))
+    assert inverse == pytest.approx(1.0 / s[:4])
+    grid = np.linspace(-5.0, 4.0, 4001)
+    for k, log_sigma in enumerate(np.transpose(found)):
+        log_density = stats.norm.logpdf(grid, -0.4, 0.8)
+        for c in np.flatnonzero(cells.contributors[:, 0] == k):
+            square = cells.sum_of_squares[c] + cells.n[c] * residual[c] ** 2
+            log_density += -cells.n[c] * grid - 0.5 * square * np.exp(-2.0 * grid)
+        weight = np.exp(log_density - log_density.max())
+        weight /= weight.sum()
+        mean = weight @ grid
+        deviation = np.sqrt(weight @ (grid - mean) ** 2)
+        assert log_sigma.mean() == pytest.approx(mean, abs=0.05 * deviation)
+        assert log_sigma.std() == pytest.approx(deviation, rel=0.05)
 
 
 def drawn_rows(sizes, count, seed=0, spread=0.5, mu_sd=1.0, empty=0):
