@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from itertools import combinations
 
 import numpy as np
@@ -24,43 +25,29 @@ LISTED = 8
 # with their cube.
 CHECKED = 500
 
-# What a caution is about.
-FAILED = "failed"
-UNCONVERGED = "not converged"
-PRIOR_CONTRADICTED = "prior contradicted"
-REMARK = "remark"
-ALIKE = "levels alike"
-NESTED = "nested"
-GROUPS = "groups never meet"
-UNDETERMINED = "means not determined"
-LABELS_ALIKE = "labels alike"
-SEEN_ONCE = "seen once"
-ONE_ROW_EACH = "no combination twice"
-AT_ZERO = "component at 0"
-FROM_ZERO = "component may be 0"
-PRIOR_DECIDES = "prior decides"
-PRIOR_MATTERS = "prior matters"
 
-KINDS = (
-    FAILED,
-    UNCONVERGED,
-    PRIOR_CONTRADICTED,
-    REMARK,
-    ALIKE,
-    NESTED,
-    GROUPS,
-    UNDETERMINED,
-    LABELS_ALIKE,
-    SEEN_ONCE,
-    ONE_ROW_EACH,
-    AT_ZERO,
-    FROM_ZERO,
-    PRIOR_DECIDES,
-    PRIOR_MATTERS,
-)
+class Kind(StrEnum):
+    """What a caution is about."""
+
+    FAILED = "failed"
+    UNCONVERGED = "not converged"
+    PRIOR_CONTRADICTED = "prior contradicted"
+    REMARK = "remark"
+    ALIKE = "levels alike"
+    NESTED = "nested"
+    GROUPS = "groups never meet"
+    UNDETERMINED = "means not determined"
+    LABELS_ALIKE = "labels alike"
+    SEEN_ONCE = "seen once"
+    ONE_ROW_EACH = "no combination twice"
+    AT_ZERO = "component at 0"
+    FROM_ZERO = "component may be 0"
+    PRIOR_DECIDES = "prior decides"
+    PRIOR_MATTERS = "prior matters"
+
 
 CAUTIONS = schema(
-    ("kind", pa.string(), f"one of {', '.join(KINDS)}"),
+    ("kind", pa.string(), f"one of {', '.join(Kind)}"),
     ("estimator", pa.string(), "whose answer it is about; null if that of all"),
     (
         "component",
@@ -78,13 +65,12 @@ class Caution:
 
     Parameters
     ----------
-    kind : str
-        One of `KINDS`.
+    kind : Kind
     text : str
     estimator, component, other : str, optional
     """
 
-    kind: str
+    kind: Kind
     text: str
     estimator: str | None = None
     component: str | None = None
@@ -124,13 +110,13 @@ def of_fits(fits: pa.Table) -> list[Caution]:
         name = row["estimator"]
         if row["error"]:
             text = f"{name} failed ({row['error']}): it has no answer."
-            told.append(Caution(FAILED, text, name))
+            told.append(Caution(Kind.FAILED, text, name))
         elif not row["converged"]:
             text = f"{name} did not converge ({row['criterion']}): do not trust its "
-            told.append(Caution(UNCONVERGED, f"{text}numbers.", name))
+            told.append(Caution(Kind.UNCONVERGED, f"{text}numbers.", name))
     told += [
         Caution(
-            PRIOR_CONTRADICTED,
+            Kind.PRIOR_CONTRADICTED,
             f"The priors of {row['estimator']} contradict the table: "
             f"{row['prior_conflict']}.",
             row["estimator"],
@@ -139,7 +125,7 @@ def of_fits(fits: pa.Table) -> list[Caution]:
         if row["prior_conflict"]
     ]
     told += [
-        Caution(REMARK, f"{row['estimator']}: {row['remark']}.", row["estimator"])
+        Caution(Kind.REMARK, f"{row['estimator']}: {row['remark']}.", row["estimator"])
         for row in rows
         if row["remark"]
     ]
@@ -165,7 +151,7 @@ def of_cells(cells: Cells) -> list[Caution]:
         lost = information.unidentified_means(cells)
         if lost:
             text = f"The data do not determine all means: {lost}. There the prior "
-            told.append(Caution(UNDETERMINED, f"{text}decides."))
+            told.append(Caution(Kind.UNDETERMINED, f"{text}decides."))
     return told + _alike(cells.levels) + _seen_once(cells) + _one_row_each(cells)
 
 
@@ -191,14 +177,14 @@ def of_components(found: pa.Table) -> list[Caution]:
                 f"{row['estimator']} puts the component of {name} at 0: its "
                 "contributors differ no more than their noise alone would make them."
             )
-            told.append(Caution(AT_ZERO, text, row["estimator"], name))
+            told.append(Caution(Kind.AT_ZERO, text, row["estimator"], name))
         elif row["sd_lower_95"] == 0 and upper is not None:
             text = (
                 f"The data cannot tell whether {name} shifts the values: by "
                 f"{row['estimator']} its standard deviation may be 0, and is below "
                 f"{upper:.4g} with probability 95 %."
             )
-            told.append(Caution(FROM_ZERO, text, row["estimator"], name))
+            told.append(Caution(Kind.FROM_ZERO, text, row["estimator"], name))
     return told
 
 
@@ -227,13 +213,13 @@ def of_sensitivity(found: pa.Table) -> list[Caution]:
                     f"of it. Standard deviation before the data {before}, after them "
                     f"{after}."
                 )
-                told.append(Caution(PRIOR_DECIDES, text, name, component))
+                told.append(Caution(Kind.PRIOR_DECIDES, text, name, component))
             case sensitivity.CONFLICT:
                 text = (
                     f"The prior has a say in {what} ({name}), beside the data. "
                     f"Standard deviation before the data {before}, after them {after}."
                 )
-                told.append(Caution(PRIOR_MATTERS, text, name, component))
+                told.append(Caution(Kind.PRIOR_MATTERS, text, name, component))
     return told
 
 
@@ -271,7 +257,7 @@ def _one_in_the_other(cells: Cells) -> list[Caution]:
                 "which of the two shifts the values or makes their noise. Leave one "
                 "out."
             )
-            told.append(Caution(ALIKE, text, None, *names))
+            told.append(Caution(Kind.ALIKE, text, None, *names))
         elif within[0] is not None:
             told.append(_nested(levels, first, second, within[0]))
         elif within[1] is not None:
@@ -289,7 +275,7 @@ def _nested(
         f"{high} adds, and what all of {low} within it have in common, are told apart "
         "by the prior alone, according to how much each level varies."
     )
-    return Caution(NESTED, text, None, low, high)
+    return Caution(Kind.NESTED, text, None, low, high)
 
 
 def _pairs(levels: Levels, inner: int, outer: int, place: NDArray[np.int64]) -> str:
@@ -333,7 +319,7 @@ def _apart(cells: Cells) -> list[Caution]:
                 "how much of the difference between the groups belongs to which of the "
                 "two levels, the prior decides."
             )
-            told.append(Caution(GROUPS, text, None, *names))
+            told.append(Caution(Kind.GROUPS, text, None, *names))
     return told
 
 
@@ -374,7 +360,7 @@ def _alike(levels: Levels) -> list[Caution]:
             f"({listed(examples, np.arange(len(examples)))}): each counts as a "
             "contributor of its own. If they are one, write them alike."
         )
-        told.append(Caution(LABELS_ALIKE, text, None, name))
+        told.append(Caution(Kind.LABELS_ALIKE, text, None, name))
     return told
 
 
@@ -395,7 +381,7 @@ def _seen_once(cells: Cells) -> list[Caution]:
             f"row ({listed(levels.labels[level], once)}): they say next to nothing of "
             "their own noise, and their means are drawn to those of the others."
         )
-        told.append(Caution(SEEN_ONCE, text, None, name))
+        told.append(Caution(Kind.SEEN_ONCE, text, None, name))
     return told
 
 
@@ -407,4 +393,4 @@ def _one_row_each(cells: Cells) -> list[Caution]:
         "No combination of contributors was measured twice: what a combination adds "
         "beyond its contributors (interaction) is counted as noise."
     )
-    return [Caution(ONE_ROW_EACH, text)]
+    return [Caution(Kind.ONE_ROW_EACH, text)]

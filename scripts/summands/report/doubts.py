@@ -25,9 +25,9 @@ def of_component(row: Any, frames: Frames) -> str:
     frames : mapping of str to pandas.DataFrame
         The final tables "fits" and "sensitivity".
     """
-    found = []
+    found: list[str] = []
     if row["estimator"] in unconverged(frames):
-        found.append(cautions.UNCONVERGED)
+        found.append(cautions.Kind.UNCONVERGED)
     if pd.isna(row["sd"]):
         found.append("not determined")
     elif pd.notna(row["level"]) and row["sd"] == 0:
@@ -41,9 +41,9 @@ def of_component(row: Any, frames: Frames) -> str:
     ]
     for diagnosis in mine["diagnosis"]:
         if diagnosis == sensitivity.STRONG:
-            found.append(cautions.PRIOR_DECIDES)
+            found.append(cautions.Kind.PRIOR_DECIDES)
         elif diagnosis == sensitivity.CONFLICT:
-            found.append(cautions.PRIOR_MATTERS)
+            found.append(cautions.Kind.PRIOR_MATTERS)
     return ", ".join(found)
 
 
@@ -92,7 +92,7 @@ def of_contributors(found: pd.DataFrame, frames: Frames, parameter: str) -> list
     perhaps = set(zip(zero["estimator"], zero["level"], strict=True))
     whose = list(zip(found["estimator"], labels.keys(found), strict=True))
     return joined(
-        [cautions.SEEN_ONCE * (key in alone) for _, key in whose],
+        [cautions.Kind.SEEN_ONCE * (key in alone) for _, key in whose],
         [BY_PRIOR * ((name, parameter, *key) in lost) for name, key in whose],
         [
             PERHAPS_NONE * (parameter == "mu" and (name, key[0]) in perhaps)
@@ -105,7 +105,7 @@ def of_contributors(found: pd.DataFrame, frames: Frames, parameter: str) -> list
 def of_fits(found: pd.DataFrame, frames: Frames) -> list[str]:
     """Say of each row whether its estimator did not converge."""
     bad = unconverged(frames)
-    return [cautions.UNCONVERGED * (name in bad) for name in found["estimator"]]
+    return [cautions.Kind.UNCONVERGED * (name in bad) for name in found["estimator"]]
 
 
 def joined(*parts: Iterable[str]) -> list[str]:

@@ -12,7 +12,7 @@ from summands.report.findings import Frames
 from summands.study.study import Study
 
 # Letters of a label, and of one in a sentence.
-LETTERS, IN_TEXT = 24, 40
+LETTERS, IN_TEXT = 28, 40
 
 # Classes of letters that turn text around them round.
 TURNING = {"R", "AL", "AN", "RLE", "RLO", "RLI", "LRE", "LRO", "LRI", "FSI"}

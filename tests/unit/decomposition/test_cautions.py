@@ -35,7 +35,7 @@ NAMES = ["Batch", "cask"]
 
 def texts(found):
     """Texts of cautions, each of a kind that is documented."""
-    assert {one.kind for one in found} <= {*cautions.KINDS}
+    assert {one.kind for one in found} <= {*cautions.Kind}
     return [one.text for one in found]
 
 
@@ -234,7 +234,7 @@ def test_large_tables_are_read_without_matrices_of_contributors():
 def test_the_table_has_what_is_known_of_each_caution():
     batch, cask = np.repeat(np.arange(3), 8), np.repeat(np.arange(12), 2)
     found = cautions.of_cells(cells_of([batch, cask], NAMES))
-    found.append(cautions.Caution(cautions.REMARK, "A remark.", "nutpie"))
+    found.append(cautions.Caution(cautions.Kind.REMARK, "A remark.", "nutpie"))
     table = cautions.table(found)
     assert table.schema.equals(cautions.CAUTIONS, check_metadata=True)
     assert [(row["component"], row["other"]) for row in table.to_pylist()] == [
@@ -256,10 +256,10 @@ def test_fits_that_are_not_to_be_trusted_are_told():
     ]
     found = cautions.of_fits(pa.Table.from_pylist(rows, schema=FITS))
     assert [(one.kind, one.estimator) for one in found] == [
-        (cautions.UNCONVERGED, "bad"),
-        (cautions.FAILED, "none"),
-        (cautions.PRIOR_CONTRADICTED, "prior"),
-        (cautions.REMARK, "odd"),
+        (cautions.Kind.UNCONVERGED, "bad"),
+        (cautions.Kind.FAILED, "none"),
+        (cautions.Kind.PRIOR_CONTRADICTED, "prior"),
+        (cautions.Kind.REMARK, "odd"),
     ]
     for one, word in zip(
         found, ["max_rhat 1.2", "no memory", "mu_sd of tool", "3 attempts"], strict=True

@@ -143,7 +143,7 @@ def test_positions_do_not_depend_on_origin_and_unit(origin, unit):
 def test_what_is_to_beware_of_stands_beside_it(whole):
     points = of("means", whole).points
     last = labels.distinct(TOOLS)[-1]
-    once = points["beware"].str.contains(cautions.SEEN_ONCE)
+    once = points["beware"].str.contains(cautions.Kind.SEEN_ONCE)
     assert set(points.loc[once, "row"]) == {last}
     # REML puts the lots' component at 0.
     perhaps = points["beware"].str.contains(doubts.PERHAPS_NONE)
@@ -172,7 +172,7 @@ def test_what_is_to_beware_of_stands_beside_it(whole):
 def test_what_did_not_converge_is_marked_everywhere(name):
     panel = of(name, made(converged=False))
     points = panel.cells if name == "extremes" else panel.points
-    unsure = points["beware"].str.contains(cautions.UNCONVERGED)
+    unsure = points["beware"].str.contains(cautions.Kind.UNCONVERGED)
     assert unsure.equals(points["estimator"] == "full")
     assert unsure.any()
 

@@ -238,7 +238,7 @@ def test_the_summary_says_what_the_tables_say(tmp_path):
     frames = {name: table.to_pandas() for name, table in found.items()}
     assert findings.main_estimator(frames) == "nutpie"
     long = "A warning that is long enough to need a second line, " + "x " * 60
-    told = [cautions.Caution(cautions.REMARK, long)]
+    told = [cautions.Caution(cautions.Kind.REMARK, long)]
     text = answer.text(
         checked,
         levels,

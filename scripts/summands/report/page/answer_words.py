@@ -22,8 +22,8 @@ Names = Mapping[tuple[int, int], str]
 CATEGORIES = 5.0
 
 # Cautions that are told as more than a warning, and as less.
-BAD = (cautions.FAILED, cautions.UNCONVERGED)
-NOTES = (cautions.REMARK, cautions.ONE_ROW_EACH)
+BAD = (cautions.Kind.FAILED, cautions.Kind.UNCONVERGED)
+NOTES = (cautions.Kind.REMARK, cautions.Kind.ONE_ROW_EACH)
 
 
 def sentences(main: str | None, frames: Frames, study: Study) -> list[Finding]:
