@@ -69,7 +69,7 @@ pytest = OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 .venv/bin/python -m pytest -n 
 check: lint ## lint, types and the quick tests: two minutes
 	$(pytest) tests/unit -m "not slow"
 
-test: lint ## run all checks and tests (takes some 14 minutes)
+test: lint ## run all checks and tests (takes some 15 minutes)
 	$(pytest)
 
 mutants: env-test ## break the library at COUNT random places: do the tests notice?

@@ -32,6 +32,7 @@ def main(
     inputs: Mapping[str, Any],
     samplers: Sequence[str],
     packages: Sequence[str],
+    digest: str,
     outputs: Mapping[str, str],
 ) -> None:
     """Write the tables and the summary.
@@ -47,6 +48,8 @@ def main(
         Names of the estimators with posteriors.
     packages : sequence of str
         Packages whose versions are recorded.
+    digest : str
+        Of the table.
     outputs : mapping of str to str
         Paths by name of table, "study", "provenance" and "summary".
     """
@@ -88,7 +91,10 @@ def main(
     warnings = answers.cautions(cells, found, answer.main_estimator(found))
     texts = {
         "study": yaml.safe_dump(checked.resolved, sort_keys=False),
-        "provenance": json.dumps(provenance.record(packages), indent=2) + "\n",
+        "provenance": json.dumps(
+            {**provenance.record(packages), "table": digest}, indent=2
+        )
+        + "\n",
         "summary": answer.text(checked, levels, counts, found, warnings),
     }
     for line in warnings:
@@ -110,6 +116,7 @@ if __name__ == "__main__":
             },
             arguments["samplers"],
             arguments["packages"],
+            arguments["digest"],
             dict(snakemake.output.items()),
         )
     except answers.RequestError as refusal:

@@ -14,7 +14,7 @@ settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
 
 # What takes longest comes first, so that processes end together.
-FIRST = ("slurm", "calibration", "workflow")
+FIRST = ("slurm", "calibration", "workflow", "page")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -64,7 +64,8 @@ def test_a_finished_run_has_its_tables_and_their_origin(finished):
     provenance = json.loads((folder / "provenance.json").read_text())
     assert provenance["packages"]["nutpie"]
     for figure in ("truth", "error", "coverage", "efficiency", "calibration"):
-        assert (folder / "figures" / f"{figure}.png").stat().st_size > 5000
+        for kind in ("png", "svg"):
+            assert (folder / "figures" / f"{figure}.{kind}").stat().st_size > 5000
 
 
 def test_a_run_ends_with_its_summary(finished):
@@ -384,12 +385,21 @@ def test_a_new_estimator_is_one_module_and_its_failures_are_rows(copied):
     assert (used == good).all()
 
 
-def test_a_report_is_written_from_a_finished_study(finished, tmp_path):
-    path = tmp_path / "report.html"
-    finished.copy(tmp_path / "copy").run(STUDY, "--report", str(path))
+def test_a_run_ends_with_its_page(finished):
+    text = (finished.results("small") / "report.html").read_text(encoding="utf-8")
+    assert text.startswith("<!doctype html>")
+    for words in ("bayesian_ridge", "results/small/", "replicates: 3", "nutpie"):
+        assert words in text
+
+
+def test_a_report_of_snakemake_is_written_from_a_finished_study(finished, tmp_path):
+    copy = finished.copy(tmp_path / "copy")
+    path = copy.results("small") / "provenance.html"
+    copy.run(STUDY, "--report", str(path))
     text = path.read_text()
     for words in ("truth against estimate", "Monte-Carlo", "small"):
         assert words in text
+    assert NOTHING in copy.run(STUDY), "it is none of the results"
 
 
 def test_the_default_study_is_planned_without_a_study_file(workflow):

@@ -19,7 +19,7 @@ def used_files():
     for name in FITTED_TABLES:
         made += unit_files(f"{FITTED}/{name}.parquet")
     made = map(PATHS.modify, [*made, *POSTERIORS])
-    return [*made, *rules.tabulate.output, *rules.draw.output]
+    return [*made, *rules.tabulate.output, *rules.draw.output, *rules.page.output]
 
 
 def below_results(file):
@@ -65,7 +65,7 @@ def gather_results(*, alone):
             )
 
 
-# What `rule all` asks for beside the tables and figures. Where these are there Snakemake
+# What `rule all` asks for beside tables, figures and page. Where these are there Snakemake
 # does not miss the files that they were made of, and nothing reads posteriors at all.
 MISSING = POSTERIORS
 if workflow.is_main_process and ON_DISK:

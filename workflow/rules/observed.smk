@@ -134,6 +134,7 @@ rule tabulate:
         study=STUDY.resolved,
         samplers=KEEP_DRAWS,
         packages=provenance.dependencies(),
+        digest=lambda wildcards: table_state()[0],
         code=provenance.digest("decompose.py"),
     message:
         "take the table apart"

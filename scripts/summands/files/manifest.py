@@ -1,8 +1,8 @@
 """What the files of a study were when they were written, and whether they still are.
 
 ``results/<study>/manifest.json`` holds size, SHA-256 and time of every file of a
-study's results, logs and the report page left aside. Jobs put down what they write in
-a journal (see `summands.files.storage.keep_journal`); the run gathers it.
+study's results, logs and Snakemake's report left aside. Jobs put down what they write
+in a journal (see `summands.files.storage.keep_journal`); the run gathers it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from summands.files import storage
 
 NAME = "manifest.json"
 
-# Logs grow, and the report page is made of files that are all listed.
-LEFT_OUT = ("logs", "report.html", NAME)
+# Logs grow, and Snakemake's report is made of files that are all listed.
+LEFT_OUT = ("logs", "provenance.html", NAME)
 
 
 class AlteredError(RuntimeError):

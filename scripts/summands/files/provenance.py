@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 import platform
 import re
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -127,7 +129,8 @@ def record(packages: Iterable[str]) -> dict[str, Any]:
     -------
     dict
         ``commit`` is null outside a git checkout; ``modified`` tells whether code
-        differed from it or was not part of it.
+        differed from it or was not part of it; ``cores`` and ``processor`` are those of
+        the machine that gathered the tables.
     """
     commit = _git("rev-parse", "HEAD")
     code = ("Snakefile", "workflow", "scripts", "envs")
@@ -137,8 +140,19 @@ def record(packages: Iterable[str]) -> dict[str, Any]:
         "modified": None if commit is None else bool(changes),
         "python": platform.python_version(),
         "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
         "packages": {name: _version(name) for name in sorted(packages)},
     }
+
+
+def _processor() -> str:
+    """Name of the processor, as far as the machine tells."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def _git(*arguments: str) -> str | None:

@@ -250,10 +250,10 @@ def read_some(path: str | Path, columns: Sequence[str], at_most: int) -> pa.Tabl
 
 
 def cut(table: pa.Table, *keys: str) -> Iterator[tuple[tuple[Any, ...], pa.Table]]:
-    """Cut a table where a key changes."""
+    """Cut a table where a key changes; one without rows has no parts."""
     columns = [table[key].combine_chunks().dictionary_encode() for key in keys]
     changes = np.zeros(table.num_rows, dtype=bool)
-    changes[0] = True
+    changes[:1] = True
     for column in columns:
         changes[1:] |= np.diff(column.indices.to_numpy()) != 0
     starts = np.flatnonzero(changes)

@@ -14,6 +14,29 @@ if TYPE_CHECKING:
     from summands.study.study import Study
 
 
+# By table, the columns that a choice on the page chooses from.
+_COLUMNS = {
+    "estimates": ("design", "estimator", "level_name", "parameter"),
+    "recovery": ("design", "estimator", "level_name", "metric", "parameter"),
+    "calibration": ("design", "estimator"),
+    "fits": ("design", "estimator"),
+    "components": ("estimator",),
+    "comparison": ("estimator",),
+    "sensitivity": ("estimator",),
+}
+
+# What charts call columns that have another name in tables, or several choices.
+_CALLED = {
+    "level_name": ("level",),
+    "design": ("design", "picked"),
+    "parameter": ("parameter", "scattered", "zipped", "looped", "mapped"),
+    "metric": ("coverage_metric", "mapped_metric", "picked_metric", "pooled"),
+}
+
+# Metrics that charts call by their names.
+_METRICS = ("coverage_95", "coverage_50")
+
+
 @dataclass(frozen=True)
 class Entry:
     """A figure of a study.
@@ -56,11 +79,22 @@ class Entry:
     @property
     def source(self) -> Source:
         """Where its numbers come from."""
+        from summands.model import estimands
+        from summands.report import grid_panels, names
         from summands.report.page.content import Source
 
-        columns = {
-            "recovery": ("design", "estimator", "metric"),
-            "estimates": ("design", "estimator", "level_name"),
-        }
         table = self.needs[0]
-        return Source(table, self.filters, columns.get(table, ("estimator",)))
+        columns = {
+            field: column
+            for column in _COLUMNS.get(table, ("estimator", "level_name"))
+            for field in _CALLED.get(column, (column,))
+        }
+        of_parameters = {names.parameter(name): name for name in estimands.PARAMETERS}
+        of_metrics = {told[0]: name for name, told in grid_panels.METRICS.items()}
+        of_metrics |= {names.parameter(name): name for name in _METRICS}
+        words = {
+            name: of_parameters if column == "parameter" else of_metrics
+            for name, column in columns.items()
+            if column in ("parameter", "metric")
+        }
+        return Source(table, self.filters, columns, words)

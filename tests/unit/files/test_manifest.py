@@ -199,7 +199,7 @@ def test_a_manifest_lists_size_and_digest_of_every_file(folder):
 
 def test_logs_hidden_files_and_the_report_are_not_listed(folder):
     (folder / "manifest.json").unlink()
-    for name in ("logs/draw.log", "report.html", lock.NAME, "figures/.e.png.part"):
+    for name in ("logs/draw.log", "provenance.html", lock.NAME, "figures/.e.png.part"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("")
     gather(folder)

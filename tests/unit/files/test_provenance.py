@@ -32,6 +32,7 @@ def digests() -> dict[str, str]:
         "ridge": provenance.digest("fit.py", "summands.estimators.bayesian_ridge"),
         "tabulate": provenance.digest("tabulate.py"),
         "draw": provenance.digest("draw.py"),
+        "page": provenance.digest("page.py"),
         "observe": provenance.digest("observe.py"),
         "table": provenance.digest("fit_table.py", "summands.estimators.nutpie"),
         "decompose": provenance.digest("decompose.py"),
@@ -43,7 +44,8 @@ def append(path: Path, text: str) -> None:
 
 
 OBSERVED = {"observe", "table", "decompose"}
-EVERY = {"simulate", "nutpie", "ridge", "tabulate", "draw"} | OBSERVED
+SHOWN = {"draw", "page"}
+EVERY = {"simulate", "nutpie", "ridge", "tabulate"} | SHOWN | OBSERVED
 SAMPLED = {"nutpie", "table"}
 FITS = {"nutpie", "ridge", "table"}
 
@@ -56,19 +58,19 @@ MAY = {
     "posterior": SAMPLED | {"decompose"},
     "estimation": FITS | {"tabulate", "decompose"},
     "estimation/kept_draws.py": {"decompose"},
-    "estimators": FITS | {"tabulate", "draw", "decompose"},
+    "estimators": FITS | {"tabulate", "decompose"} | SHOWN,
     "estimators/nutpie.py": SAMPLED,
     "estimators/bayesian_ridge.py": {"ridge"},
     "estimators/least_squares.py": set(),
     "estimators/homoscedastic.py": set(),
     "estimators/maximum_likelihood.py": set(),
-    "recovery": {"tabulate", "draw"},
+    "recovery": {"tabulate"} | SHOWN,
     "recovery/crps.py": FITS - {"table"},
     "recovery/against_truth.py": FITS - {"table"},
     "decomposition": {"decompose"},
-    "study": {"tabulate", "draw", "decompose"},
+    "study": {"tabulate", "decompose"} | SHOWN,
     "study/batch.py": EVERY,
-    "report": {"tabulate", "draw", "decompose"},
+    "report": {"tabulate", "decompose"} | SHOWN,
 }
 MUST = {
     "model/cells.py": EVERY,
@@ -90,6 +92,7 @@ MUST = {
     "report/answer_figures.py": {"draw"},
     "report/summary.py": {"tabulate"},
     "report/figures.py": {"draw"},
+    "report/panels.py": SHOWN,
 }
 
 

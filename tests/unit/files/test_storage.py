@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -194,3 +196,17 @@ def test_a_damaged_file_is_named_where_its_owner_finds_it(path, named):
     ):
         raise pa.ArrowInvalid("it ends here")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("designs", [[], ["a"], ["a", "a", "b", "a"]])
+def test_a_table_is_cut_where_a_key_changes(designs):
+    table = pa.table(
+        {"design": pa.array(designs, pa.string()), "row": range(len(designs))}
+    )
+    parts = list(storage.cut(table, "design"))
+    rows = [row for _, part in parts for row in part["row"].to_pylist()]
+    assert rows == [*range(len(designs))]
+    for (key,), part in parts:
+        assert {*part["design"].to_pylist()} == {key}
+    named = [key for key, _ in parts]
+    assert all(one != other for one, other in itertools.pairwise(named))

@@ -15,12 +15,12 @@ from summands.data.design import Design
 from summands.estimators import Entry
 from summands.model.levels import Levels
 from summands.report import registry
+from summands.report.page import CAPTIONS
 from summands.report.reading import Tables
 
 from ..studies import LEVELS, TABLES, study_tables
 
 SCRIPTS = Path(summands.__file__).parents[1]
-CAPTIONS = SCRIPTS / "summands" / "report" / "captions"
 
 # Captions of what is no figure: the report itself, and the summary.
 OTHERS = {"workflow.rst", "summary.rst"}

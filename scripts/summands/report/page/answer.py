@@ -48,7 +48,7 @@ def _figures(tables: Tables) -> Iterator[Section]:
         yield Section(
             entry.name,
             entry.shows[0].upper() + entry.shows[1:],
-            entry.shows,
+            entry.name,
             captions.paragraphs(entry.name),
             charts=[entry.chart(entry.panel(tables), entry, estimators)],
         )

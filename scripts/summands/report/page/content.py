@@ -81,6 +81,14 @@ class Grid:
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = ()
 
+    @property
+    def heads(self) -> list[tuple[str, bool]]:
+        """Its columns, and whether they hold numbers."""
+        return [
+            (name, any(row[place].value is not None for row in self.rows))
+            for place, name in enumerate(self.columns)
+        ]
+
 
 @dataclass(frozen=True)
 class Select:
@@ -115,13 +123,17 @@ class Source:
         Name of a final table.
     filters : sequence of (str, str, object)
         What was chosen of it, as pyarrow's filters.
-    columns : sequence of str
-        Columns by which a choice on the page can be told as another filter.
+    columns : mapping of str to str
+        Its columns by the fields of choices on the page: each choice is another filter.
+    words : mapping of str to (mapping of str to str)
+        For fields whose values the page calls otherwise than the table: how the table
+        calls them.
     """
 
     table: str
     filters: Sequence[tuple[str, str, Any]] = ()
-    columns: Sequence[str] = ()
+    columns: Mapping[str, str] = field(default_factory=dict)
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -177,10 +189,22 @@ class Chart:
     specs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
+    def heads(self) -> list[tuple[str, bool]]:
+        """Columns of its table, and whether they hold numbers."""
+        return [(title, _is_number(self.data[n])) for n, title in self.titles.items()]
+
+    @property
     def origin(self) -> str:
         """Say where the numbers come from."""
-        chosen = ", ".join(f"{a} {b} {c}" for a, b, c in self.source.filters)
+        chosen = " and ".join(_condition(*one) for one in self.source.filters)
         return f"{self.source.table}.parquet" + (f" where {chosen}" if chosen else "")
+
+
+def _condition(column: str, relation: str, value: object) -> str:
+    """Say a filter in words."""
+    if isinstance(value, (tuple, list)):
+        return f"{column} is " + " or ".join(map(str, value))
+    return f"{column} {'is' if relation == '==' else relation} {value}"
 
 
 @dataclass(frozen=True)
@@ -268,7 +292,7 @@ def columns(data: pd.DataFrame) -> dict[str, Any]:
         column = data[name]
         if pd.api.types.is_bool_dtype(column):
             column = column.map({True: "yes", False: "no"})
-        if pd.api.types.is_numeric_dtype(column):
+        if _is_number(column):
             found[name] = [_number(value) for value in column.to_numpy(dtype=float)]
             continue
         codes, values = pd.factorize(column)
@@ -277,6 +301,11 @@ def columns(data: pd.DataFrame) -> dict[str, Any]:
             "at": [None if code < 0 else int(code) for code in codes],
         }
     return found
+
+
+def _is_number(column: pd.Series) -> bool:
+    types = pd.api.types
+    return types.is_numeric_dtype(column) and not types.is_bool_dtype(column)
 
 
 def _number(value: float) -> float | int | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import re
 from collections.abc import Mapping
 from typing import Any
 
+import altair
 import jinja2
 import vl_convert
 from markupsafe import Markup, escape
@@ -14,10 +17,11 @@ from markupsafe import Markup, escape
 from summands.report.page import HERE
 from summands.report.page.content import Chart, Page, Select, columns
 
-_CHOOSER = """<label>{{ select.label }} <select data-field="{{ select.field }}">
-{% if not select.default %}<option value="">all</option>{% endif %}
-{% for option in select.options %}<option>{{ option }}</option>{% endfor %}
-</select></label>"""
+# A choice of more than so many is typed, with a list to choose from.
+MANY = 40
+
+# What the bundle of Vega gives to the page's own script.
+_GLOBALS = "window.vegaEmbed = vegaEmbed;"
 
 
 def render(page: Page) -> str:
@@ -40,15 +44,19 @@ def render(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    chooser = environment.from_string(_CHOOSER)
+    style, script = (
+        (HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js")
+    )
+    bundle = _bundle()
     return environment.get_template("template.html").render(
         page=page,
-        style=Markup((HERE / "page.css").read_text(encoding="utf-8")),
-        script=Markup((HERE / "page.js").read_text(encoding="utf-8")),
-        bundle=Markup(_bundle()),
+        style=Markup(style),
+        script=Markup(script),
+        bundle=Markup(bundle),
+        allowed=Markup(" ".join(_digest(code) for code in (bundle, script))),
         data=Markup(embedded(_data(page))),
         marked=marked,
-        chooser=lambda select: Markup(chooser.render(select=select)),
+        MANY=MANY,
     )
 
 
@@ -80,28 +88,44 @@ def marked(text: str) -> Markup:
 
 
 def _bundle() -> str:
-    """Vega, Vega-Lite and vega-embed in one script, which sets their globals."""
-    return vl_convert.javascript_bundle().replace("</script", "<\\/script")
+    """Vega, Vega-Lite and vega-embed in one script."""
+    # The Vega-Lite that Altair wrote the charts for.
+    version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
+    bundle = vl_convert.javascript_bundle(_GLOBALS, vl_version=version)
+    return bundle.replace("</script", "<\\/script")
+
+
+def _digest(code: str) -> str:
+    """Name a script as a content security policy does: no other one runs."""
+    digest = hashlib.sha256(code.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def _data(page: Page) -> dict[str, Any]:
-    selects: list[Select] = [*page.selects]
-    for chart in page.charts:
-        selects += chart.selects
+    selects = _selects(page)
     return {
         "study": page.study,
-        "defaults": {select.field: select.default for select in selects},
+        "defaults": {name: select.default for name, select in selects.items()},
         "options": {
-            select.field: ([] if select.default else [""]) + list(select.options)
-            for select in selects
+            name: ([] if select.default else [""]) + list(select.options)
+            for name, select in selects.items()
         },
         "charts": {chart.id: _chart(chart, page) for chart in page.charts},
     }
 
 
+def _selects(page: Page) -> dict[str, Select]:
+    """All choices by field: charts share those of one field."""
+    found: dict[str, Select] = {}
+    for select in (*page.selects, *(each for c in page.charts for each in c.selects)):
+        first = found.setdefault(select.field, select)
+        if (first.default, *first.options) != (select.default, *select.options):
+            raise ValueError(f"two choices of {select.field} differ: {first}, {select}")
+    return found
+
+
 def _chart(chart: Chart, page: Page) -> Mapping[str, Any]:
     return {
-        "label": chart.title,
         "spec": chart.spec,
         "columns": columns(chart.data),
         "titles": chart.titles,
@@ -109,12 +133,13 @@ def _chart(chart: Chart, page: Page) -> Mapping[str, Any]:
         "facet_width": chart.facet_width,
         "margin": chart.margin,
         "edge": chart.edge,
-        "facet_most": chart.facet_most,
+        "most": chart.facet_most,
         "varies": chart.varies,
         "specs": chart.specs,
         "source": {
             "path": f"{page.results}/{chart.source.table}.parquet",
             "filters": [list(one) for one in chart.source.filters],
-            "columns": list(chart.source.columns),
+            "columns": chart.source.columns,
+            "words": chart.source.words,
         },
     }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import yaml
 
-from summands.report.page.content import Block, Section
+from summands.report.page.content import Block, Cell, Grid, Section
 from summands.report.reading import Tables
+from summands.study.study import Study
 
 
 def section(tables: Tables) -> Section:
@@ -23,22 +26,50 @@ def section(tables: Tables) -> Section:
     """
     study = tables.study
     record = tables.provenance()
-    commit = record["commit"] or "unknown: not run from a git checkout"
-    if record["modified"]:
-        commit += ", with changes that are in no commit"
+    text = yaml.safe_dump(study.resolved, sort_keys=False, allow_unicode=True)
     return Section(
         "made",
         "How this was made, and how to make it again",
         "how it was made",
         (
-            f"Seed {study.seed}; commit {commit}; Python {record['python']} on "
-            f"{record['platform']}.",
-            "Save the study file below as ``study.yaml`` beside that commit of "
-            "summands, and run ``make study STUDY=study.yaml``: the numbers come out "
-            "the same.",
+            "With this commit of summands, save the study file below as "
+            "``study.yaml``"
+            + (
+                ""
+                if study.observed is None
+                else ", with the table where ``table`` in it says,"
+            )
+            + " and run ``make study STUDY=study.yaml``: the numbers come out the "
+            "same. They are in the folder "
+            f"``results/{study.name}/``; each figure names its file there.",
         ),
+        tables=[
+            Grid(
+                "made-by",
+                "What made these numbers",
+                ("what", "which"),
+                [(Cell(what), Cell(which)) for what, which in _made_by(study, record)],
+            )
+        ],
         blocks=[
-            Block("Study file", yaml.safe_dump(study.resolved, sort_keys=False)),
+            Block("Study file", text),
             Block("Versions of packages", json.dumps(record["packages"], indent=2)),
         ],
     )
+
+
+def _made_by(study: Study, record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "seed", str(study.seed)
+    if study.observed is None:
+        yield "replicates of each design", f"{study.replicates:,}"
+    else:
+        yield "table", str(study.resolved["observed"]["table"])
+        yield "SHA-256 of the table's files", record.get("table", "not recorded")
+    commit = record["commit"] or "unknown: not run from a git checkout"
+    if record["modified"]:
+        commit += ", with changes that are in no commit"
+    yield "commit of summands", commit
+    yield "Python", record["python"]
+    yield "machine that made the tables", record["platform"]
+    processor = record.get("processor", "not recorded")
+    yield "its processor", f"{processor}, {record.get('cores', '?')} cores"

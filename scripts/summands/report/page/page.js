@@ -1,316 +1,299 @@
 "use strict";
-// What the page does beyond its text: charts, selections that they share, tables that
-// sort and search, downloads, and a link that keeps all of it.
+// What the page does beyond its text: charts, choices that they share, tables that search
+// and sort, downloads, and a link that keeps all of it.
 (() => {
   const page = JSON.parse(document.getElementById("page-data").textContent);
-  const charts = new Map(Object.entries(page.charts));
-  const state = { ...page.defaults };
+  const root = document.documentElement;
+  const paper = document.querySelector(".paper"); // has the colours of print
+  const controls = [...document.querySelectorAll("[data-field]")];
+  const tables = new Map();
   const SHOWN = 200; // rows of a table before "show all"
+  let state = {};
+  let width = 0; // of the page when charts were drawn
 
+  // Columns are lists; those of texts are places in a list of what they are.
   const decoded = (columns) => {
     const names = Object.keys(columns);
-    const of = names.map((name) => {
-      const column = columns[name];
-      return Array.isArray(column)
-        ? column
-        : column.at.map((place) => (place === null ? null : column.of[place]));
-    });
-    const count = of.length ? of[0].length : 0;
-    return Array.from({ length: count }, (_, row) =>
-      Object.fromEntries(names.map((name, place) => [name, of[place][row]])));
+    const lists = Object.values(columns).map((column) =>
+      column.of ? column.at.map((place) => column.of[place] ?? null) : column);
+    return (lists[0] ?? []).map((_, row) =>
+      Object.fromEntries(names.map((name, at) => [name, lists[at][row]])));
   };
+  const charts = Object.entries(page.charts).map(([id, chart]) => {
+    const find = (selector) => document.querySelector(`[id="${id}-chart"] ${selector}`);
+    const [place, note, line] = [".plot", ".missing", "pre code"].map(find);
+    return { ...chart, id, place, note, line, rows: decoded(chart.columns) };
+  });
 
-  const chosen = (chart) =>
-    chart.rows.filter((row) =>
-      chart.filters.every((field) =>
-        !state[field] || row[field] === null || String(row[field]) === state[field]));
-
-  // Links: #field=value&at=section.
-  const written = () => {
-    const kept = new URLSearchParams();
-    for (const [field, value] of Object.entries(state)) {
-      if (value !== (page.defaults[field] ?? "")) kept.set(field, value);
-    }
-    const text = kept.toString();
-    history.replaceState(null, "", text ? `#${text}` : location.pathname + location.search);
+  // Links: #field=value&sort:table=2-&at=section. What they cannot mean is passed over.
+  const known = (key, value) => {
+    if (key === "at") return document.getElementById(value) !== null;
+    if (key.startsWith("sort:")) return tables.has(key.slice(5)) && /^\d+[+-]$/.test(value);
+    return Object.hasOwn(page.options, key) && page.options[key].includes(value);
   };
   const readLink = () => {
-    const told = new URLSearchParams(location.hash.slice(1));
-    for (const field of Object.keys(state)) {
-      if (!field.startsWith("sort:")) state[field] = page.defaults[field] ?? "";
-    }
-    for (const [field, value] of told) {
-      const options = page.options[field];
-      if (field === "at" || field.includes(":") || (options && options.includes(value))) {
-        state[field] = value;
-      }
-    }
-    for (const select of document.querySelectorAll("select[data-field]")) {
-      select.value = state[select.dataset.field] ?? "";
+    const text = location.hash.slice(1);
+    const told = new URLSearchParams(text.includes("=") ? text : `at=${text}`);
+    state = { ...page.defaults, ...Object.fromEntries([...told].filter((one) => known(...one))) };
+    for (const control of controls) control.value = state[control.dataset.field];
+    for (const table of tables.values()) {
+      if (state[table.key] && table.details) table.details.open = true;
+      refresh(table);
     }
   };
+  const writeLink = () => {
+    const kept = Object.entries(state).filter(([key, value]) => value !== page.defaults[key]);
+    history.pushState(null, "", `#${new URLSearchParams(kept)}`);
+  };
+  const goTo = () => {
+    const place = document.getElementById(state.at);
+    place?.scrollIntoView();
+    place?.querySelector("h2")?.focus({ preventScroll: true });
+  };
 
-  // Charts.
-  const colour = (name) =>
-    getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const theme = () => ({
-    background: "transparent",
-    aria: false,
-    font: "system-ui, sans-serif",
-    view: { stroke: colour("--line") },
-    axis: {
-      labelColor: colour("--text"), titleColor: colour("--text"),
-      gridColor: colour("--line"), domainColor: colour("--soft"),
-      tickColor: colour("--soft"), titleFontWeight: "normal", labelLimit: 150,
-    },
-    header: { labelColor: colour("--text"), titleColor: colour("--text") },
-    legend: {
-      labelColor: colour("--text"), titleColor: colour("--text"), labelLimit: 220,
-      orient: "top", columns: document.documentElement.clientWidth < 600 ? 2 : 5,
-    },
-    title: { color: colour("--text") },
-    rule: { color: colour("--text") },
-    text: { color: colour("--text") },
-  });
-  const sized = (chart, width) => {
+  // Charts. Their colours are variables of the page, which dark mode and print set.
+  const theme = (colour) => {
+    const ink = { color: colour("--text") };
+    const titles = { labelColor: ink.color, titleColor: ink.color, labelFontSize: 11 };
+    return {
+      background: colour("--plot"),
+      aria: false,
+      font: "system-ui, sans-serif",
+      view: { stroke: colour("--line") },
+      axis: {
+        ...titles, gridColor: colour("--line"), domainColor: colour("--soft"),
+        tickColor: colour("--soft"), titleFontWeight: "normal", labelLimit: 150,
+      },
+      legend: {
+        ...titles, labelLimit: 220, orient: "top", columns: width < 600 ? 2 : 5,
+        symbolBaseFillColor: ink.color, symbolBaseStrokeColor: ink.color,
+      },
+      header: titles, title: ink, rule: ink, text: ink,
+    };
+  };
+  const chosenRows = (chart) =>
+    chart.rows.filter((row) => chart.filters.every((field) =>
+      !state[field] || row[field] == null || String(row[field]) === state[field]));
+  const specification = (chart, rows) => {
     const spec = structuredClone(chart.specs[state[chart.varies]] ?? chart.spec);
-    const room = width - chart.edge;
-    const wide = (columns) =>
-      Math.min(chart.facet_most, Math.max(120, Math.floor(room / columns) - chart.margin));
+    const room = chart.place.clientWidth - chart.edge;
+    const wide = (n) => Math.min(chart.most, Math.max(120, Math.floor(room / n) - chart.margin));
     if (spec.facet) {
-      const most = Math.max(1, Math.floor(room / chart.facet_width));
-      spec.columns = Math.min(most, chart.facets);
-      spec.spec.width = wide(spec.columns);
-    } else {
+      const facets = new Set(rows.map((row) => row[spec.facet.field])).size;
+      chart.across = Math.min(Math.max(1, Math.floor(room / chart.facet_width)), facets);
+      [spec.columns, spec.spec.width] = [chart.across, wide(chart.across)];
+    } else if (spec.mark || spec.layer) {
       spec.width = wide(1);
     }
-    return spec;
+    // Vega writes into its rows.
+    return { ...spec, datasets: { rows: rows.map((row) => ({ ...row })) } };
   };
-  const draw = async (chart) => {
-    const place = document.querySelector(`#${chart.id} .plot`);
-    const rows = chosen(chart);
-    chart.view?.finalize();
-    place.replaceChildren();
-    place.classList.toggle("empty", !rows.length);
-    if (!rows.length) {
-      place.textContent = "Nothing to show for this choice.";
-      chart.view = null;
-      return;
+  // With `ast` no text becomes code. Of what Vega says errors (1) alone concern readers.
+  const embed = (chart, rows, place, colour) =>
+    vegaEmbed(place, specification(chart, rows), {
+      ast: true, actions: false, renderer: "svg", logLevel: 1, config: theme(colour),
+    });
+  const variable = (name) => `var(${name})`;
+  const draw = async (chart, fitted = false) => {
+    const [rows, drawing] = [chosenRows(chart), chart.place.firstElementChild];
+    chart.drawn = chart.drawn?.finalize();
+    drawing.replaceChildren();
+    chart.place.hidden = false;
+    const room = chart.place.clientWidth;
+    let missing = rows.length ? "" : "Nothing to show for this choice.";
+    try {
+      chart.drawn = rows.length ? await embed(chart, rows, drawing, variable) : null;
+      // What labels and legends take of the width is known when they are drawn.
+      const excess = (drawing.querySelector("svg")?.clientWidth ?? room) - room;
+      const unfit = excess > 12 || (excess < -12 && !chart.edge);
+      if (unfit) chart.margin += Math.ceil(excess / (chart.across ?? 1));
+      if (unfit && !fitted) return draw(chart, true);
+    } catch (error) {
+      missing = `This chart cannot be drawn (${error.message}). Its values are below.`;
     }
-    chart.facets = chart.spec.facet
-      ? new Set(rows.map((row) => row[chart.spec.facet.field])).size : 1;
-    const spec = sized(chart, place.clientWidth);
-    spec.datasets = { rows: structuredClone(rows) };
-    const drawn = await vegaEmbed(place, spec,
-      { ast: true, actions: false, renderer: "svg", config: theme() });
-    chart.view = drawn.view;
-    place.dataset.drawn = rows.length;
+    chart.note.textContent = missing;
+    chart.place.hidden = Boolean(missing);
+    // What scrolls has to be reached by keyboard.
+    chart.place.tabIndex = chart.place.scrollWidth > room ? 0 : -1;
+    chart.line.textContent = python(chart);
+    refresh(tables.get(chart.id));
   };
-  const show = async (chart) => {
-    await draw(chart);
-    const details = document.querySelector(`#${chart.id} details.data`);
-    if (details.open) fillTable(chart);
-    const python = document.querySelector(`#${chart.id} code.python`);
-    python.textContent = pythonLine(chart);
+  // One after the other, those in sight first; the page answers in between.
+  const due = new Set();
+  let working = null;
+  const inSight = ({ place: { offsetTop: top, offsetHeight: height } }) =>
+    top + height > scrollY && top < scrollY + innerHeight;
+  const work = async () => {
+    do {
+      await new Promise((then) => setTimeout(then));
+      const chart = [...due].find(inSight) ?? [...due][0];
+      if (chart && due.delete(chart)) await draw(chart);
+    } while (due.size);
+    working = null;
+    root.dataset.ready = "yes";
   };
-  const all = async (some) => {
-    for (const chart of charts.values()) {
-      if (some(chart)) {
-        await show(chart);
-        await new Promise((then) => setTimeout(then));
-      }
-    }
-    document.documentElement.dataset.ready = "yes";
+  const redraw = (some) => {
+    for (const chart of charts) if (some(chart)) due.add(chart);
+    delete root.dataset.ready;
+    return (working ??= work());
   };
-  const pythonLine = (chart) => {
-    const filters = chart.source.filters.map(([a, b, c]) => [a, b, c]);
+
+  // The line of Python that reads what a chart shows.
+  const literal = (value) => {
+    if (Array.isArray(value)) return `[${value.map(literal).join(", ")}]`;
+    if (typeof value === "boolean") return value ? "True" : "False";
+    // What is not seen, or turns what is seen around, is spelled.
+    const unseen = /[\x7f-\xa0\xad\u061c\u2000-\u200f\u2028-\u202f\u205f-\u206f\ufeff]/g;
+    return JSON.stringify(value).replace(unseen, (letter) =>
+      `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  };
+  const python = (chart) => {
+    const filters = [...chart.source.filters];
     for (const field of chart.filters) {
-      if (state[field] && chart.source.columns.includes(field)) {
-        filters.push([field, "==", state[field]]);
-      }
+      const column = chart.source.columns[field];
+      const value = chart.source.words[field]?.[state[field]] ?? state[field];
+      if (value && column) filters.push([column, "==", value]);
     }
-    const told = filters.map(([a, b, c]) =>
-      `(${JSON.stringify(a)}, ${JSON.stringify(b)}, ${JSON.stringify(c)})`);
+    const told = filters.map((one) => `(${one.map(literal).join(", ")})`);
     const given = told.length ? `, filters=[${told.join(", ")}]` : "";
-    return `pandas.read_parquet(${JSON.stringify(chart.source.path)}${given})`;
+    return `pandas.read_parquet(${literal(chart.source.path)}${given})`;
   };
 
-  // Tables.
-  const number = (value) =>
-    typeof value !== "number" ? String(value ?? "")
-      : Number.isInteger(value) ? value.toLocaleString("en")
-        : Number(value.toPrecision(4)).toString();
-  const compare = (a, b) => {
-    const [x, y] = [a, b].map((value) => (value === "" || value === null ? NaN : Number(value)));
-    if (!Number.isNaN(x) && !Number.isNaN(y)) return x - y;
-    if (Number.isNaN(x) !== Number.isNaN(y)) return Number.isNaN(x) ? 1 : -1;
-    return String(a ?? "").localeCompare(String(b ?? ""), undefined, { numeric: true });
+  // Tables: rows of cells, each with a text, what it sorts by, and what a file has of it.
+  const number = (value) => {
+    if (typeof value !== "number") return String(value ?? "");
+    return Number.isInteger(value) ? value.toLocaleString("en") : `${Number(value.toPrecision(4))}`;
   };
-  const sortable = (table, id) => {
-    table.querySelectorAll("thead th").forEach((cell, place) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.append(...cell.childNodes);
-      cell.append(button);
-      button.addEventListener("click", () => {
-        const down = cell.getAttribute("aria-sort") === "ascending";
-        state[`sort:${id}`] = `${place}${down ? "-" : "+"}`;
-        sort(table, id);
-        written();
-      });
-    });
-    sort(table, id);
+  const written = ({ textContent: text, dataset: { value } }) =>
+    ({ text, value: value === undefined ? text : Number(value), kept: text });
+  const compare = (a, b, sign) => {
+    const kind = (value) => (typeof value === "number" ? 0 : /^-?$/.test(value ?? "") ? 2 : 1);
+    if (kind(a) !== kind(b)) return kind(a) - kind(b); // what is missing comes last
+    return sign * (kind(a) ? String(a).localeCompare(String(b), "en", { numeric: true }) : a - b);
   };
-  const sort = (table, id) => {
-    const told = state[`sort:${id}`] ?? "";
-    const place = parseInt(told, 10);
-    const heads = [...table.querySelectorAll("thead th")];
-    heads.forEach((cell) => cell.removeAttribute("aria-sort"));
-    if (!heads[place]) return;
-    const sign = told.endsWith("-") ? -1 : 1;
-    heads[place].setAttribute("aria-sort", sign > 0 ? "ascending" : "descending");
-    const body = table.tBodies[0];
-    const value = (row) => {
-      const cell = row.cells[place];
-      return cell.dataset.value ?? cell.textContent.trim();
-    };
-    body.append(...[...body.rows].sort((a, b) => sign * compare(value(a), value(b))));
+  const sorting = ({ key }) => [parseInt(state[key], 10), state[key]?.endsWith("-") ? -1 : 1];
+  const listed = (table) => {
+    const sought = table.search.value.trim().toLowerCase();
+    const rows = table.rows().filter((row) =>
+      row.some((cell) => cell.text.toLowerCase().includes(sought)));
+    const [by, sign] = sorting(table);
+    return by < table.heads.length
+      ? rows.toSorted((a, b) => compare(a[by].value, b[by].value, sign)) : rows;
   };
-  const fillTable = (chart, whole = false) => {
-    const details = document.querySelector(`#${chart.id} details.data`);
-    const sought = details.querySelector("input").value.trim().toLowerCase();
-    const names = Object.keys(chart.titles);
-    const sortedBy = (state[`sort:${chart.id}`] ?? "").match(/^(\d+)([+-])$/);
-    let rows = chosen(chart).filter((row) => !sought
-      || names.some((name) => String(row[name] ?? "").toLowerCase().includes(sought)));
-    if (sortedBy && names[sortedBy[1]]) {
-      const sign = sortedBy[2] === "-" ? -1 : 1;
-      const by = names[sortedBy[1]];
-      rows = rows.toSorted((a, b) => sign * compare(a[by], b[by]));
-    }
-    const shown = whole ? rows : rows.slice(0, SHOWN);
-    const table = document.createElement("table");
-    table.createCaption().textContent =
-      `${chart.label}: ${shown.length} of ${rows.length.toLocaleString("en")} rows`;
-    const head = table.createTHead().insertRow();
-    for (const name of names) {
-      const cell = document.createElement("th");
-      cell.scope = "col";
-      cell.textContent = chart.titles[name];
-      head.append(cell);
-    }
-    const body = table.createTBody();
+  const refresh = (table) => {
+    if (table.details && !table.details.open) return;
+    const rows = listed(table);
+    const shown = table.whole ? rows : rows.slice(0, SHOWN);
+    table.body.replaceChildren();
     for (const row of shown) {
-      const line = body.insertRow();
-      for (const name of names) {
-        const cell = line.insertCell();
-        cell.textContent = number(row[name]);
-        if (typeof row[name] === "number") {
-          cell.dataset.value = row[name];
-          cell.className = "number";
-        }
-      }
+      const line = table.body.insertRow();
+      row.forEach(({ text: textContent }, at) =>
+        Object.assign(line.insertCell(), { textContent, className: table.heads[at].className }));
     }
-    head.querySelectorAll("th").forEach((cell, place) => {
-      const button = document.createElement("button");
-      button.type = "button";
-      button.append(...cell.childNodes);
-      cell.append(button);
-      if (sortedBy && Number(sortedBy[1]) === place) {
-        cell.setAttribute("aria-sort", sortedBy[2] === "-" ? "descending" : "ascending");
-      }
+    table.count.textContent = `${number(shown.length)} of ${number(rows.length)} rows`;
+    table.more.hidden = shown.length === rows.length;
+    const [by, sign] = sorting(table);
+    table.heads.forEach((head) => head.removeAttribute("aria-sort"));
+    table.heads[by]?.setAttribute("aria-sort", sign < 0 ? "descending" : "ascending");
+  };
+  const prepareTable = (box) => {
+    const find = (selector) => box.querySelector(selector);
+    const chart = charts.find(({ id }) => id === box.dataset.table);
+    const rows = [...find("tbody").rows].map((row) => [...row.cells].map(written));
+    const cells = (row) => Object.keys(chart.titles).map((name) =>
+      ({ text: number(row[name]), value: row[name], kept: row[name] }));
+    const table = {
+      chart, id: box.dataset.table, key: `sort:${box.dataset.table}`, whole: false,
+      details: box.closest("details"), body: find("tbody"), heads: [...box.querySelectorAll("th")],
+      search: find("input"), count: find(".count"), more: find(".whole"),
+      rows: chart ? () => chosenRows(chart).map(cells) : () => rows,
+    };
+    table.heads.forEach((head, place) => {
+      const button = Object.assign(document.createElement("button"), { type: "button" });
+      button.append(...head.childNodes);
+      head.append(button);
       button.addEventListener("click", () => {
-        const down = cell.getAttribute("aria-sort") === "ascending";
-        state[`sort:${chart.id}`] = `${place}${down ? "-" : "+"}`;
-        written();
-        fillTable(chart, whole);
-        details.querySelectorAll("th button")[place].focus();
+        state[table.key] = `${place}${head.ariaSort === "ascending" ? "-" : "+"}`;
+        writeLink();
+        refresh(table);
       });
     });
-    details.querySelector(".rows").replaceChildren(table);
-    const more = details.querySelector("button.whole");
-    more.hidden = shown.length === rows.length;
-    more.onclick = () => fillTable(chart, true);
+    table.search.addEventListener("input", () => refresh(table));
+    table.more.addEventListener("click", () => { table.whole = true; refresh(table); });
+    table.details?.addEventListener("toggle", () => refresh(table));
+    box.addEventListener("click", ({ target: { dataset } }) =>
+      dataset.download && download(table, dataset.download));
+    tables.set(table.id, table);
   };
 
-  // Downloads.
-  const save = (name, url) => {
+  // Downloads: what is shown, in the colours of print.
+  const csv = (table) => {
+    const field = (text, value) => {
+      // Spreadsheets take text that begins so for a formula, and an apostrophe for text.
+      const safe = typeof value !== "number" && /^[=+\-@\t\r]./s.test(text) ? `'${text}` : text;
+      return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+    };
+    const lines = listed(table).map((row) =>
+      row.map(({ kept, value }) => field(String(kept ?? ""), value)));
+    lines.unshift(table.heads.map((head) => field(head.textContent)));
+    return lines.map((line) => `${line.join(",")}\r\n`).join("");
+  };
+  const image = async (chart, kind) => {
+    const colour = (name) => getComputedStyle(paper).getPropertyValue(name).trim();
+    const drawn = await embed(chart, chosenRows(chart), paper, colour);
+    const url = await drawn.view.toImageURL(kind, kind === "png" ? 2 : 1);
+    drawn.finalize();
+    return url;
+  };
+  const download = async (table, kind) => {
+    if (kind !== "csv" && !table.chart.drawn) return;
     const link = document.createElement("a");
-    link.href = url;
-    link.download = `${page.study}-${name}`;
+    link.href = kind === "csv"
+      ? URL.createObjectURL(new Blob(["\ufeff", csv(table)], { type: "text/csv" }))
+      : await image(table.chart, kind);
+    link.download = `${page.study}-${table.id}.${kind}`;
     link.click();
   };
-  const csv = (chart) => {
-    const names = Object.keys(chart.titles);
-    const quoted = (value) => {
-      const text = String(value ?? "");
-      return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-    };
-    const lines = [names, ...chosen(chart).map((row) => names.map((name) => row[name]))];
-    return lines.map((line) => line.map(quoted).join(",")).join("\r\n") + "\r\n";
-  };
-  const download = async (chart, kind) => {
-    if (kind === "csv") {
-      const blob = new Blob(["\ufeff", csv(chart)], { type: "text/csv" });
-      const url = URL.createObjectURL(blob);
-      save(`${chart.id}.csv`, url);
-      setTimeout(() => URL.revokeObjectURL(url), 1000);
-    } else if (chart.view) {
-      save(`${chart.id}.${kind}`, await chart.view.toImageURL(kind, kind === "png" ? 2 : 1));
-    }
-  };
 
-  // Start.
-  for (const [id, chart] of charts) {
-    chart.id = id;
-    chart.rows = decoded(chart.columns);
-    const section = document.getElementById(id);
-    const details = section.querySelector("details.data");
-    details.addEventListener("toggle", () => details.open && fillTable(chart));
-    details.querySelector("input").addEventListener("input", () => fillTable(chart));
-    for (const button of section.querySelectorAll("button[data-download]")) {
-      button.addEventListener("click", () => download(chart, button.dataset.download));
-    }
-  }
-  readLink();
-  document.querySelectorAll("table.sortable").forEach((table) => sortable(table, table.id));
-  for (const select of document.querySelectorAll("select[data-field]")) {
-    select.addEventListener("change", () => {
-      const field = select.dataset.field;
-      state[field] = select.value;
-      for (const other of document.querySelectorAll("select[data-field]")) {
-        if (other.dataset.field === field) other.value = select.value;
-      }
-      written();
-      all((chart) => chart.filters.includes(field));
-    });
+  // Choices: those of one field are one choice.
+  const choose = ({ type, target: control }) => {
+    const [field, value] = [control.dataset.field, control.value];
+    const there = page.options[field].includes(value);
+    const typing = there || type === "input";
+    control.setCustomValidity(typing ? "" : "Choose from the list; nothing means all.");
+    control.reportValidity();
+    if (!there || state[field] === value) return;
+    state[field] = value;
+    for (const other of controls) if (other.dataset.field === field) other.value = value;
+    writeLink();
+    redraw((chart) => chart.filters.includes(field));
+  };
+  for (const control of controls) {
+    for (const type of ["input", "change"]) control.addEventListener(type, choose);
   }
   for (const link of document.querySelectorAll("a[data-at]")) {
     link.addEventListener("click", (event) => {
       event.preventDefault();
       state.at = link.dataset.at;
-      written();
+      writeLink();
       goTo();
     });
   }
-  const goTo = () => {
-    const place = state.at && document.getElementById(state.at);
-    if (place) {
-      place.scrollIntoView();
-      place.querySelector("h2")?.focus({ preventScroll: true });
-    }
+
+  // Start, and what changes later.
+  const fit = () => {
+    if (width === (width = root.clientWidth)) return working;
+    return redraw(() => true);
   };
-  addEventListener("hashchange", () => { readLink(); all(() => true).then(goTo); });
-  let width = document.documentElement.clientWidth;
-  let waiting;
-  addEventListener("resize", () => {
-    clearTimeout(waiting);
-    waiting = setTimeout(() => {
-      if (document.documentElement.clientWidth === width) return;
-      width = document.documentElement.clientWidth;
-      all(() => true);
-    }, 200);
+  addEventListener("resize", fit);
+  addEventListener("hashchange", () => {
+    const before = state;
+    readLink();
+    redraw((chart) => chart.filters.some((field) => before[field] !== state[field]));
+    goTo();
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => all(() => true));
-  all(() => true).then(goTo);
+  document.querySelectorAll("[data-table]").forEach(prepareTable);
+  readLink();
+  goTo();
+  fit().then(() => navigator.userActivation.hasBeenActive || goTo()); // charts above moved it
 })();
