@@ -48,7 +48,7 @@ def drawn(page: Page) -> dict[str, str]:
 def counts(page: Page) -> dict[str, int]:
     """How many marks each chart has, which does not depend on its size."""
     return {
-        name: page.locator(f"[id='{name}-chart'] .role-mark path").count()
+        name: page.locator(f"[id='{name}-chart'] .role-mark :is(path, line)").count()
         for name in charts(page)
     }
 

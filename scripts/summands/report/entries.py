@@ -27,12 +27,17 @@ _COLUMNS = {
     "checks": ("estimator", "level_name", "statistic"),
 }
 
-# What charts call columns that have another name in tables.
+# What charts call columns that have another name in tables, or several choices.
 _CALLED = {
     "estimator": ("estimator", "asked"),
     "level_name": ("level",),
-    "parameter": ("parameter", "scattered"),
+    "design": ("design", "picked"),
+    "parameter": ("parameter", "scattered", "zipped", "looped", "mapped"),
+    "metric": ("coverage_metric", "mapped_metric", "picked_metric", "pooled"),
 }
+
+# Metrics that charts call by their names.
+_METRICS = ("coverage_95", "coverage_50")
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,7 @@ class Entry:
     def source(self) -> Source:
         """Where its numbers come from."""
         from summands.model import estimands
-        from summands.report import names
+        from summands.report import grid_panels, names
         from summands.report.page.content import Source
 
         table = self.needs[0]
@@ -87,6 +92,12 @@ class Entry:
             for column in _COLUMNS.get(table, ("estimator", "level_name"))
             for field in _CALLED.get(column, (column,))
         }
-        called = {names.parameter(name): name for name in estimands.PARAMETERS}
-        words = {name: called for name in columns if columns[name] == "parameter"}
+        of_parameters = {names.parameter(name): name for name in estimands.PARAMETERS}
+        of_metrics = {told[0]: name for name, told in grid_panels.METRICS.items()}
+        of_metrics |= {names.parameter(name): name for name in _METRICS}
+        words = {
+            name: of_parameters if column == "parameter" else of_metrics
+            for name, column in columns.items()
+            if column in ("parameter", "metric")
+        }
         return Source(table, self.filters, columns, words)

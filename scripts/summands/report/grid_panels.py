@@ -12,6 +12,7 @@ import pandas as pd
 from summands.data.design import Design
 from summands.report import grids, summary
 from summands.report.axes import Axis
+from summands.report.design_panels import SERIES
 from summands.report.panels import present, together
 
 # Points along a nested loop, which a screen can still tell apart.
@@ -32,26 +33,8 @@ METRICS: Mapping[str, tuple[str, float | None, bool]] = {
 
 LOOP = ("position", "estimator", "parameter", "value", "designs", "combination")
 LEVELS = ("factor", "position", "setting", "height")
-CELLS = (
-    "estimator",
-    "parameter",
-    "metric",
-    "across",
-    "upwards",
-    "value",
-    "designs",
-)
-ROWS = (
-    "size",
-    "designs",
-    "estimator",
-    "parameter",
-    "metric",
-    "value",
-    "lower",
-    "upper",
-    "mark",
-)
+CELLS = (*SERIES, "across", "upwards", "value", "designs")
+ROWS = ("size", "designs", *SERIES, "value", "lower", "upper", "mark")
 CASES = (
     "metric",
     "parameter",

@@ -133,7 +133,7 @@ def _chart(chart: Chart, page: Page) -> Mapping[str, Any]:
         "facet_width": chart.facet_width,
         "margin": chart.margin,
         "edge": chart.edge,
-        "facet_most": chart.facet_most,
+        "most": chart.facet_most,
         "varies": chart.varies,
         "specs": chart.specs,
         "source": {

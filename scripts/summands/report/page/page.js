@@ -77,13 +77,11 @@
   const specification = (chart, rows) => {
     const spec = structuredClone(chart.specs[state[chart.varies]] ?? chart.spec);
     const room = chart.place.clientWidth - chart.edge;
-    const wide = (columns) =>
-      Math.min(chart.facet_most, Math.max(120, Math.floor(room / columns) - chart.margin));
+    const wide = (n) => Math.min(chart.most, Math.max(120, Math.floor(room / n) - chart.margin));
     if (spec.facet) {
       const facets = new Set(rows.map((row) => row[spec.facet.field])).size;
       chart.across = Math.min(Math.max(1, Math.floor(room / chart.facet_width)), facets);
-      spec.columns = chart.across;
-      spec.spec.width = wide(chart.across);
+      [spec.columns, spec.spec.width] = [chart.across, wide(chart.across)];
     } else if (spec.mark || spec.layer) {
       spec.width = wide(1);
     }
@@ -107,8 +105,9 @@
       chart.drawn = rows.length ? await embed(chart, rows, drawing, variable) : null;
       // What labels and legends take of the width is known when they are drawn.
       const excess = (drawing.querySelector("svg")?.clientWidth ?? room) - room;
-      chart.margin += Math.abs(excess) > 12 ? Math.ceil(excess / (chart.across ?? 1)) : 0;
-      if (Math.abs(excess) > 12 && !fitted) return draw(chart, true);
+      const unfit = excess > 12 || (excess < -12 && !chart.edge);
+      if (unfit) chart.margin += Math.ceil(excess / (chart.across ?? 1));
+      if (unfit && !fitted) return draw(chart, true);
     } catch (error) {
       missing = `This chart cannot be drawn (${error.message}). Its values are below.`;
     }
@@ -165,8 +164,8 @@
     if (typeof value !== "number") return String(value ?? "");
     return Number.isInteger(value) ? value.toLocaleString("en") : `${Number(value.toPrecision(4))}`;
   };
-  const written = ({ textContent: text, dataset: { value, link } }) =>
-    ({ text, link, value: value === undefined ? text : Number(value), kept: text });
+  const written = ({ textContent: text, dataset: { value } }) =>
+    ({ text, value: value === undefined ? text : Number(value), kept: text });
   const compare = (a, b, sign) => {
     const kind = (value) => (typeof value === "number" ? 0 : /^-?$/.test(value ?? "") ? 2 : 1);
     if (kind(a) !== kind(b)) return kind(a) - kind(b); // what is missing comes last
@@ -188,11 +187,8 @@
     table.body.replaceChildren();
     for (const row of shown) {
       const line = table.body.insertRow();
-      row.forEach(({ text: textContent, link: href }, at) => {
-        const cell = Object.assign(line.insertCell(), { className: table.heads[at].className });
-        const link = () => cell.appendChild(document.createElement("a"));
-        Object.assign(href ? link() : cell, href ? { textContent, href } : { textContent });
-      });
+      row.forEach(({ text: textContent }, at) =>
+        Object.assign(line.insertCell(), { textContent, className: table.heads[at].className }));
     }
     table.count.textContent = `${number(shown.length)} of ${number(rows.length)} rows`;
     table.more.hidden = shown.length === rows.length;

@@ -13,7 +13,7 @@ from summands.report import grid_panels, names, recovery_panels, registry, summa
 from summands.report.fit_panels import FAILED, NOT_CONVERGED, Outcomes
 from summands.report.grids import NAMED_DESIGNS
 from summands.report.page import captions, design_charts, findings, machinery
-from summands.report.page.content import Cell, Grid, Page, Section, Select, Source
+from summands.report.page.content import Cell, Grid, Page, Section, Select
 from summands.report.reading import Tables
 from summands.report.totals import OfEstimator, Totals
 
@@ -105,7 +105,7 @@ def _of_one_design(tables: Tables, designs: pd.DataFrame) -> Section:
             design_charts.one_design(
                 designs,
                 PICKED,
-                Source("recovery", (("gate", "==", "common"),)),
+                registry.FIGURES["forest"].source,
                 list(tables.study.estimators),
                 tables.loose(),
             )
