@@ -30,7 +30,8 @@ from summands.posterior.crossed_density import effects, scales
 from summands.posterior.crossed_draws import siblings
 from summands.posterior.density import LARGEST, SMALLEST
 from summands.posterior.heteroscedastic import Target
-from summands.posterior.heteroscedastic_density import apart, noise
+from summands.posterior.heteroscedastic_density import apart
+from summands.posterior.noise_map import noise
 from summands.posterior.pooled_draws import scales_of
 from summands.posterior.records import table, vector
 
