@@ -15,7 +15,7 @@ from summands import estimators
 from summands.files import lock, provenance
 from summands.files.storage import whole
 from summands.files.words import TableError
-from summands.report import registry
+from summands.report import registry, ridges
 from summands.data import observed
 from summands.study import answers, batch, costs, plan, sizing, study, validation
 
@@ -297,3 +297,16 @@ def print_summary():
 
 
 POSTERIORS = unit_files(f"{FITTED}/posterior.nc", KEEP_DRAWS)
+
+
+def of_ridge():
+    """The posterior that one figure shows, where a study has it."""
+    found = None if STUDY.observed is not None else ridges.chosen(STUDY)
+    if found is None:
+        return {}
+    unit = next(unit for unit, names in PLAN.units.items() if found.design in names)
+    return {
+        "posterior": f"{FITTED}/posterior.nc".format(
+            estimator=found.estimator, designs=unit.name, batch=unit.batch.name
+        )
+    }

@@ -1,21 +1,7 @@
 from summands.files import storage
-from summands.report import ridges
 from summands.report.page import texts
 
 FIGURES = registry.of(STUDY)
-
-
-def of_ridge():
-    """The posterior that one figure shows, where a study has it."""
-    found = None if STUDY.observed is not None else ridges.chosen(STUDY)
-    if found is None:
-        return {}
-    unit = next(unit for unit, names in PLAN.units.items() if found.design in names)
-    return {
-        "posterior": f"{FITTED}/posterior.nc".format(
-            estimator=found.estimator, designs=unit.name, batch=unit.batch.name
-        )
-    }
 
 
 rule draw:
