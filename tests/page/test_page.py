@@ -222,9 +222,13 @@ def test_tables_sort_and_search(made, opened):
         page.fill(f"[data-table='{name}'] input", "CC_02")
         some = table(page, name)
         assert some == [row for row in every if "cc_02" in row]
-        assert f"{len(some)} of {len(some)} rows" in page.inner_text(
+        assert f"{len(some)} of {len(every)} rows" in page.inner_text(
             f"[data-table='{name}'] .count"
         )
+        # Words may stand in any cells of a row.
+        word = some[0][0]
+        page.fill(f"[data-table='{name}'] input", f"{word} CC_02")
+        assert table(page, name) == [row for row in some if word in " ".join(row)]
         # A table of the page itself; what is missing comes last either way.
         own = page.locator("#answer [data-table]").last.get_attribute("data-table")
         every = table(page, own)

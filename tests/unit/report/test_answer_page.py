@@ -137,3 +137,10 @@ def test_thousands_of_contributors_make_no_large_page(tmp_path):
     told = document.render(page_of(found, tmp_path))
     assert len(told.encode()) < 1_500_000
     assert "contributors that stand out less are not shown" in told
+
+
+def test_shares_of_few_contributors_are_said_to_be_of_others_like_them(page):
+    kind, text = starting(page, "The share of a level is that of all contributors")
+    assert kind == "note"
+    # Of the two levels of few contributors, and of no other part.
+    assert text.endswith("rows there are: tool $x$ (5) and lot (3).")

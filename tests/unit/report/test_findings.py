@@ -4,6 +4,7 @@ import pytest
 from summands.recovery import calibration
 from summands.report.page import findings
 from summands.report.totals import OfEstimator, Totals
+from summands.study import study
 
 
 def errors_of(values, parameter="mu", sizes=("Up to 30", "More than 1,000")):
@@ -89,14 +90,14 @@ def covering(mean, half, parameter="mu"):
     [
         (0.951, 0.01, "good", "as they should"),
         # In the middle, but nobody knows.
-        (0.95, 0.08, "note", "80 data sets would not show a coverage of 87.0 %"),
+        (0.95, 0.08, "note", "80 data sets cannot rule out a coverage of 87.0 %"),
         (0.93, 0.01, "warning", "too narrow"),
         (0.80, 0.02, "bad", "too narrow"),
         (0.99, 0.005, "warning", "wider than need be"),
         # Sure, but no matter.
         (0.948, 0.001, "good", "as they should"),
         # Far off, but by chance perhaps.
-        (0.85, 0.12, "note", "within chance of 95 %"),
+        (0.85, 0.12, "note", "this agrees with 95 %"),
     ],
 )
 def test_the_verdict_on_coverage_is_on_its_interval(mean, half, kind, words):
@@ -165,3 +166,32 @@ def test_of_many_failures_some_are_listed_and_the_rest_counted():
 
 def test_nothing_is_said_of_calibration_where_nothing_was_tested():
     assert calibrated(0, 0, 500) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "truth", "said"),
+    [
+        ({"scales": "known"}, "drawn", "In all of 2 designs"),
+        ({"scales": "known"}, "mixed", "In 1 of 2 designs"),
+        ({"scales": "known"}, "fixed", None),
+        ({"scales": "estimated"}, "drawn", None),
+        ({"scales": "known", "priors": {"mu_sd": 3.0}}, "drawn", None),
+    ],
+)
+def test_whoever_is_given_the_prior_of_the_truths_is_named(options, truth, said):
+    grid = {"levels": [[1, 3]], "rows": [50]}
+    fixed = {"rows": 60, "coefficients": [[[0, 1]], [[1, 1], [-1, 2]]]}
+    designs = {
+        "drawn": {"grid": {"levels": [[1, 3]], "rows": [50, 60]}},
+        "mixed": {"grid": grid, "designs": {"own": fixed}},
+        "fixed": {"designs": {"own": fixed}},
+    }[truth]
+    checked = study.load(
+        {"study": "s", "seed": 1, "replicates": 2, **designs}
+        | {"estimators": {"nutpie": options, "least_squares": {}}}
+    )
+    found = [finding.text for finding in findings.at_home(checked)]
+    assert len(found) == (said is not None)
+    if said:
+        assert found[0].startswith(said)
+        assert "that nutpie is given" in found[0]

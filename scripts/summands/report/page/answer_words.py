@@ -18,6 +18,12 @@ from summands.study.study import Study
 # Of contributors, by the numbers of their level and of themselves.
 Names = Mapping[tuple[int, int], str]
 
+# Contributors that tell little of the population that they come from.
+FEW = 6
+
+# Of checks so many times what chance does are told, if no more.
+MORE = 2.0
+
 # AIAG asks for so many distinct categories.
 CATEGORIES = 5.0
 
@@ -74,6 +80,20 @@ def _shares(main: str, frames: Frames, study: Study) -> Iterator[Finding]:
     yield Finding(
         "answer", f"What makes the values differ, by variance: {listed(told)}."
     )
+    shrinkage = frames["shrinkage"]
+    sizes = shrinkage.groupby("level_name", sort=False)["contributor"].nunique()
+    small = [
+        f"{named(str(name))} ({size})"
+        for name, size in sizes.items()
+        if 1 < size < FEW and str(name) in set(mine["component"])
+    ]
+    if small and mine["share_lower_95"].notna().any():
+        yield Finding(
+            "note",
+            "The share of a level is that of all contributors like these, not of these "
+            f"alone: of few it stays unsure, however many rows there are: "
+            f"{listed(small)}.",
+        )
 
 
 def _standings(main: str, frames: Frames, study: Study) -> Iterator[Finding]:
@@ -247,13 +267,19 @@ def _trust(main: str, frames: Frames, study: Study) -> Iterator[Finding]:
             f"{checked.count:,} checks against tables drawn from it lie outside of 95 %"
         )
         chance = f"by chance some {max(checked.expected, 1):,.0f} would"
+        worst = [
+            f"the {statistic} of {named(level)} {named(label)}"
+            for statistic, level, label in checked.worst
+        ]
         if checked.too_many:
-            worst = [
-                f"the {statistic} of {named(level)} {named(label)}"
-                for statistic, level, label in checked.worst
-            ]
             yield Finding(
                 "bad", f"{said}, and {chance}: it does not. Farthest: {listed(worst)}."
+            )
+        elif checked.outside > MORE * max(checked.expected, 1.0):
+            yield Finding(
+                "note",
+                f"{said}; {chance}. One row may be behind several. Farthest: "
+                f"{listed(worst)}.",
             )
         else:
             yield Finding("good", f"{said}; {chance}.")

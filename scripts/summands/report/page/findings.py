@@ -13,6 +13,7 @@ from summands.report import names
 from summands.report.grid_panels import mean_over_designs
 from summands.report.page.content import Finding, Kind
 from summands.report.totals import Totals
+from summands.study.study import Study
 
 # What is told in sentences of its own: what shifts a sum, and what makes it noisy.
 TOLD = {
@@ -129,7 +130,7 @@ def _more(
         f"{name} errs {value:.2f} times ({low:.2f} to {high:.2f})"
         for name, (value, low, high) in some
     ]
-    yield f"On the same data {listed(told)} as much."
+    yield f"Over all designs, on the same data, {listed(told)} as much."
     if alike := [name for name, (_, low, _) in some if low <= 1.0]:
         yield f"These data sets cannot tell {listed([*alike, first])} apart."
 
@@ -174,7 +175,7 @@ def coverage(designs: pd.DataFrame, data_sets: int) -> Iterator[Finding]:
             kind = "note"
             sets = count(data_sets, "data set")
             verdict = (
-                f"within chance of 95 %, but {sets} would not show a coverage of "
+                f"this agrees with 95 %, but {sets} cannot rule out a coverage of "
                 f"{_share(0.95 - unsure)}"
             )
         yield Finding(
@@ -264,6 +265,26 @@ def unidentified(totals: Totals) -> Iterator[Finding]:
             "warning",
             f"In {count(len(totals.gaps), 'design')} some data sets do not determine "
             "all means: contributors without rows, or that do not meet others.",
+        )
+
+
+def at_home(study: Study) -> Iterator[Finding]:
+    """Say which estimators are given the very priors that truths are drawn from."""
+    given = [
+        name
+        for name, entry in study.estimators.items()
+        if entry.module.SAMPLES
+        and entry.options.get("scales") == "known"
+        and not entry.options.get("priors")
+    ]
+    drawn = [name for name, design in study.designs.items() if design.truth == "drawn"]
+    if given and drawn:
+        all_of = "all" if len(drawn) == len(study.designs) else f"{len(drawn):,}"
+        yield Finding(
+            "note",
+            f"In {all_of} of {count(len(study.designs), 'design')} truths are drawn "
+            f"from the very priors that {listed(given)} is given: its best case. "
+            "Errors below the bound, and exact coverage, may be owed to that.",
         )
 
 

@@ -32,6 +32,14 @@ def section(tables: Tables) -> Section:
         "How this was made, and how to make it again",
         "how it was made",
         (
+            *(
+                [
+                    "The code was not that of the commit: it had changes that are in "
+                    "none, so the numbers may come out differently."
+                ]
+                if record["modified"]
+                else []
+            ),
             "With this commit of summands, save the study file below as "
             "``study.yaml``"
             + (
@@ -39,23 +47,38 @@ def section(tables: Tables) -> Section:
                 if study.observed is None
                 else ", with the table where ``table`` in it says,"
             )
-            + " and run ``make study STUDY=study.yaml``: the numbers come out the "
-            "same. They are in the folder "
+            + " and run ``make study STUDY=study.yaml``"
+            + ("" if record["modified"] else ": the numbers come out the same")
+            + ". They are in the folder "
             f"``results/{study.name}/``; each figure names its file there.",
         ),
         tables=[
+            Grid(
+                "estimators",
+                "The estimators",
+                ("estimator", "what it is"),
+                [
+                    (Cell(name), Cell(_first_line(entry.module)))
+                    for name, entry in study.estimators.items()
+                ],
+            ),
             Grid(
                 "made-by",
                 "What made these numbers",
                 ("what", "which"),
                 [(Cell(what), Cell(which)) for what, which in _made_by(study, record)],
-            )
+            ),
         ],
         blocks=[
             Block("Study file", text),
             Block("Versions of packages", json.dumps(record["packages"], indent=2)),
         ],
     )
+
+
+def _first_line(module: object) -> str:
+    """Say what an estimator is, in the words of its documentation."""
+    return (module.__doc__ or "").strip().splitlines()[0]
 
 
 def _made_by(study: Study, record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -80,11 +80,10 @@
     const wide = (n) => Math.min(chart.most, Math.max(120, Math.floor(room / n) - chart.margin));
     if (spec.facet) {
       const facets = new Set(rows.map((row) => row[spec.facet.field])).size;
-      chart.across = Math.min(Math.max(1, Math.floor(room / chart.facet_width)), facets);
+      const most = Math.max(1, Math.floor(room / chart.facet_width));
+      chart.across = Math.ceil(facets / Math.ceil(facets / most)); // lines alike
       [spec.columns, spec.spec.width] = [chart.across, wide(chart.across)];
-    } else if (spec.mark || spec.layer) {
-      spec.width = wide(1);
-    }
+    } else if (spec.mark || spec.layer) spec.width = wide(1);
     // Vega writes into its rows.
     return { ...spec, datasets: { rows: rows.map((row) => ({ ...row })) } };
   };
@@ -173,9 +172,9 @@
   };
   const sorting = ({ key }) => [parseInt(state[key], 10), state[key]?.endsWith("-") ? -1 : 1];
   const listed = (table) => {
-    const sought = table.search.value.trim().toLowerCase();
-    const rows = table.rows().filter((row) =>
-      row.some((cell) => cell.text.toLowerCase().includes(sought)));
+    const sought = table.search.value.toLowerCase().split(/\s+/);
+    const rows = table.rows().filter((row) => sought.every((word) =>
+      row.some((cell) => cell.text.toLowerCase().includes(word))));
     const [by, sign] = sorting(table);
     return by < table.heads.length
       ? rows.toSorted((a, b) => compare(a[by].value, b[by].value, sign)) : rows;
@@ -190,7 +189,7 @@
       row.forEach(({ text: textContent }, at) =>
         Object.assign(line.insertCell(), { textContent, className: table.heads[at].className }));
     }
-    table.count.textContent = `${number(shown.length)} of ${number(rows.length)} rows`;
+    table.count.textContent = `${number(shown.length)} of ${number(table.rows().length)} rows`;
     table.more.hidden = shown.length === rows.length;
     const [by, sign] = sorting(table);
     table.heads.forEach((head) => head.removeAttribute("aria-sort"));

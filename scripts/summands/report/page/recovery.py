@@ -61,7 +61,7 @@ def page(tables: Tables) -> Page:
     sections = [_answer(tables, totals, designs)]
     if many:
         sections.append(_of_one_design(tables, designs))
-    sections += _figures(tables)
+    sections += _figures(tables, many=many)
     sections.append(machinery.section(tables))
     parameters = [names.parameter(name) for name in estimands.PARAMETERS]
     selects = [
@@ -79,7 +79,7 @@ def page(tables: Tables) -> Page:
     )
 
 
-def _figures(tables: Tables) -> Iterator[Section]:
+def _figures(tables: Tables, *, many: bool) -> Iterator[Section]:
     estimators = list(tables.study.estimators)
     for entry in registry.of(tables.study):
         # A page can be made of the final tables alone, without a posterior.
@@ -89,7 +89,7 @@ def _figures(tables: Tables) -> Iterator[Section]:
             entry.name,
             entry.shows[0].upper() + entry.shows[1:],
             names.parameter(entry.name),
-            captions.paragraphs(entry.name),
+            captions.paragraphs(entry.name, many=many),
             charts=[entry.chart(entry.panel(tables), entry, estimators)],
         )
 
@@ -128,6 +128,7 @@ def _answer(tables: Tables, totals: Totals, designs: pd.DataFrame) -> Section:
             *findings.trust(totals),
             *findings.cost(totals),
             *findings.unidentified(totals),
+            *findings.at_home(tables.study),
             *findings.few(tables.study.replicates),
         ],
         tables=[
