@@ -145,8 +145,8 @@ def test_what_was_deleted_is_made_again(again, quick):
         (folder / name).unlink()
         assert f"  - {name}\n" in verify(again)
     before = again.files("quick")
-    # One data set, two fits, the tables, the figures, and the target itself.
-    assert "6 of 6 steps" in again.run(QUICK)
+    # One data set, two fits, the tables, the figures, the page, and the target itself.
+    assert "7 of 7 steps" in again.run(QUICK)
     assert all((folder / name).exists() for name in names)
     after = again.files("quick")
     other = [name for name in before if "levels-1-2_rows-60" in name]

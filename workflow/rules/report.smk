@@ -46,7 +46,11 @@ rule draw:
 
 rule page:
     input:
-        **dict(rules.tabulate.output.items()),
+        **{
+            name: path
+            for name, path in rules.tabulate.output.items()
+            if name != "summary"
+        },
         **of_ridge(),
     output:
         page=f"{RESULTS}/report.html",

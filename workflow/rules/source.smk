@@ -25,8 +25,9 @@ def source_folder():
     if not isinstance(rules, HostingProviderFile):
         return Path(rules.get_path_or_uri(secret_free=True)).parents[1]
     for item in rules.hosted_repo.repo.commit(rules.ref).tree.traverse():
-        library = item.path.startswith("scripts/") and item.path.endswith(".py")
-        if library or item.path.startswith("workflow/schemas/"):
+        if item.type == "blob" and item.path.startswith(
+            ("scripts/", "workflow/schemas/")
+        ):
             workflow.sourcecache.get_path(rules.join(f"../../{item.path}"))
     project = rules.join("../../pyproject.toml")
     return Path(workflow.sourcecache.get_path(project)).parent

@@ -47,17 +47,18 @@ def reads_rows(monkeypatch):
     monkeypatch.setattr(bayesian_ridge, "READS", "rows")
 
 
-def test_costs_of_many_designs_and_any_replicates_are_added_up_quickly():
-    """0.3 s were measured, whatever the number of replicates."""
+def test_costs_take_as_long_to_add_up_whatever_the_number_of_replicates():
     grid = {"levels": [[1, 2], [1, 3], [2, 2], [1, 3, 5]], "rows": [*range(1000, 3500)]}
     large = study(grid=grid)
     assert len(large.designs) == 10_000
+    taken = []
     for replicates in (20, 10**12):
         many = dataclasses.replace(large, replicates=replicates)
         start = time.process_time()
         found = costs.of(many)
-        assert time.process_time() - start < 1.5
+        taken.append(time.process_time() - start)
         assert found.fits == 2 * 10_000 * replicates
+    assert taken[1] < 5 * taken[0]
 
 
 @settings(deadline=None)
@@ -288,7 +289,7 @@ def test_what_a_table_takes_is_told_and_grows_with_it(tmp_path):
     assert told(60, 3, homoscedastic={}) == (
         "1 fit of 60 rows in 3 cells (the tool (3)), about 1 core-minute"
     )
-    long = told(90_000, 30_000, nutpie={"draws": 10_000}, homoscedastic={})
+    long = told(90_000, 30_000, nutpie={"draws": 100_000}, homoscedastic={})
     assert long.startswith("2 fits of 90,000 rows in 30,000 cells (the tool (30,000))")
     assert "core-hours, or several times that where a sampler has to try" in long
 
