@@ -94,7 +94,7 @@ def test_a_full_disk_is_told_and_the_run_goes_on_when_there_is_room(
         "estimators": {"nutpie": {"draws": 9000, "tune": 100, "escalations": 0}},
     }
     del study["designs"]
-    remount(small_disk, "size=4m")
+    remount(small_disk, "size=5m")
     printed = workflow.run(study, fails=True)
     assert "the results would take some" in printed
     *_, said = printed.splitlines()
