@@ -207,7 +207,7 @@ def estimate(
     seed : int
         Draws depend on it and on the data, not on the number of cores.
     progress : callable
-        Told every ten seconds how far the chains are.
+        Told every ten seconds how far the chains are, and why an attempt was given up.
 
     Returns
     -------
@@ -260,6 +260,8 @@ def estimate(
         )
         if found.converged:
             break
+        if attempt < options["escalations"]:
+            progress(f"attempt {attempt + 1} did not converge ({found.criterion})")
     return Draws(
         sampled.intercept,
         sampled.mu,

@@ -42,11 +42,11 @@ def drawn_rows(sizes, count, seed=0, sigma=None, mu_sd=1.0, crossed=False):
     return Rows(levels, value, tuple(picked.T))
 
 
-def fit_of(rows, seed=5, **options):
+def fit_of(rows, seed=5, progress=str, **options):
     data = DataSet(collapse(rows))
     problem = Problem.following(rows.levels, data.units)
     return fitting.fit(
-        nutpie.estimate, data, problem, options_of(**options), seed, progress=str
+        nutpie.estimate, data, problem, options_of(**options), seed, progress=progress
     )
 
 
@@ -153,9 +153,13 @@ def test_attempts_are_what_the_option_says(monkeypatch):
         return sample(cells, problem, settings, attempt, seed, **model)
 
     monkeypatch.setattr(nutpie, "_sample_integrated", watched)
-    fit = fit_of(rows, draws=10, tune=50, scales="estimated")
+    told = []
+    fit = fit_of(rows, draws=10, tune=50, scales="estimated", progress=told.append)
     assert not fit.converged
     assert fit.attempts == 3
+    given_up = [line for line in told if "did not converge (" in line]
+    assert [line[:10] for line in given_up] == ["attempt 1 ", "attempt 2 "]
+    assert all(" < 400" in line for line in given_up)
     assert asked == [[50, 10, 0.98], [100, 10, 0.99], [200, 40, 0.998]]
     assert fit.draws.intercept.shape == (4, 10)
     assert fit.draws.scales.log_sigma_sd.shape == (4, 10, 2)
