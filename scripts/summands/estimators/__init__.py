@@ -15,6 +15,11 @@ A module of this package is an estimator. It defines
 ``OBSERVED`` (optional)
     Changes to ``OPTIONS`` where the data are an observed table, whose scales nobody
     knows: JSON schemas by name.
+``seconds(contributors, size, options)`` (optional)
+    What a fit is expected to take on one core, of so many contributors in all levels
+    and so many rows or cells, whichever it reads; by default what a regression takes.
+    It need not be exact: it decides how many fits make a job, and what a cluster is
+    asked for.
 ``prepare(problem, options)``
     Imports and compiles what the fits of a batch share, so that the time it takes is
     not counted as theirs.
@@ -140,6 +145,27 @@ def load(name: str) -> Estimator:
             "see the docstring of summands.estimators"
         )
     return cast(Estimator, module)
+
+
+def seconds(
+    method: str, contributors: int, size: int, options: Mapping[str, Any]
+) -> float:
+    """Time that a fit is expected to take on one core, in seconds.
+
+    Parameters
+    ----------
+    method : str
+    contributors : int
+        Of all levels.
+    size : int
+        Rows or cells, whichever the method reads.
+    options : mapping
+        Every option with its value.
+    """
+    own = getattr(load(method), "seconds", None)
+    if own is not None:
+        return own(contributors, size, options)
+    return 0.01 + 3e-7 * size * contributors + 3e-8 * contributors**3
 
 
 def options_schema(

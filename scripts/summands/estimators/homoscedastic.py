@@ -52,6 +52,11 @@ def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
     import scipy.optimize  # noqa: F401
 
 
+def seconds(contributors: int, size: int, options: Mapping[str, Any]) -> float:
+    """Time of a fit: 6 s were measured with 4,000 contributors."""
+    return 0.01 + 3e-7 * size * contributors + 1e-10 * contributors**3
+
+
 def estimate(
     cells: Cells,
     problem: Problem,

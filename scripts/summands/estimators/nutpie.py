@@ -2,29 +2,24 @@
 
 Hoffman and Gelman (2014, JMLR 15:1593) for the sampler, `summands.model.statement` for
 the model. Two backends sample the same posterior: "compiled" (in coordinates fitted to
-the data: `summands.posterior.density`, and where scales are estimated or all rows have
-one noise `summands.posterior.pooled`; of hundreds of contributors
-`summands.posterior.heteroscedastic`, or with one noise `summands.posterior.crossed`),
-and "pymc" (the model as PyMC states it, compiled for each design).
+the data), and "pymc" (the model as PyMC states it, compiled for each design); see
+`summands.estimation.sampling`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from summands.estimation.results import Draws, Scales
+from summands.estimation.results import Draws
+from summands.estimation.sampling import Route
 from summands.estimators import PRIORS_OPTION
 from summands.model import estimands
 from summands.model.cells import Cells
 from summands.model.problem import Problem
 from summands.posterior import diagnostics
-from summands.posterior.attempts import ATTEMPTS, POOLED_ATTEMPTS, Attempt
 
 READS = "cells"
 SAMPLES = True
@@ -115,75 +110,48 @@ OBSERVED = {
     "scales": OPTIONS["scales"] | {"enum": ["estimated"], "default": "estimated"}
 }
 
-# Contributors above which sampling means is cheaper than factorising at each gradient.
-MANY = 300
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class _Sampled:
-    """Draws as a backend returns them."""
-
-    intercept: Array
-    mu: Array
-    sigma: Array
-    statistics: Mapping[str, NDArray[Any]]
-    gradients: int
-    parametrisation: str
-    scales: Scales | None = None
-
-    @property
-    def arrays(self) -> list[Array]:
-        """All draws."""
-        found = [self.intercept, self.mu, self.sigma]
-        if self.scales is not None:
-            found += [
-                values for values in vars(self.scales).values() if values is not None
-            ]
-        return found
-
 
 def prepare(problem: Problem, options: Mapping[str, Any]) -> None:
     """Compile, or load from the cache, what all data sets of these levels share."""
-    estimated, constant = _model(problem, options)
-    if options["backend"] == "pymc":
-        from summands.posterior import stated
-
-        stated.compiled(problem.levels, estimated, constant)
-    elif _many(problem):
-        from summands.posterior import crossed_draws, heteroscedastic_draws
-
-        (crossed_draws if constant else heteroscedastic_draws).prepare()
-        return
-    elif estimated or constant:
-        from summands.posterior import pooled_draws
-
-        pooled_draws.prepare(problem, estimated, constant)
-        return
-    else:
-        from summands.posterior import density, foreign
-
-        foreign.functions(density.callback)
-    from summands.posterior import allocation
-
-    allocation.mix(problem, np.ones((1, problem.levels.contributors)), 0)
+    _route(problem, options).prepare(problem)
 
 
-def _model(problem: Problem, options: Mapping[str, Any]) -> tuple[bool, bool]:
-    """Say whether scales are estimated, and whether there is one noise."""
-    estimated = options["scales"] == "estimated"
-    if estimated and problem.scales is None:
+def seconds(contributors: int, size: int, options: Mapping[str, Any]) -> float:
+    """Time of a fit that need not be tried again.
+
+    Gradients a draw, and microseconds of a gradient: a call, and what each contributor
+    and each cell adds. Fits of the benchmark take 0.065, 0.13 and 1.26 s
+    (docs/evidence.md) and are put at 0.09, 0.12 and 0.88; with estimated scales, fits
+    of [1, 5] and [1, 3, 10] took 1.0 to 3.3 s on a busy core; of many contributors,
+    280 s were measured for 4,115 in 73,421 cells, and 13 s for 1,000 in 20,000.
+    """
+    route = _of_options(contributors, options)
+    draws = options["chains"] * (options["tune"] + options["draws"])
+    if route.many:
+        return 32e-6 * draws * (6.0 + 0.05 * contributors + 0.015 * size)
+    if route.estimated and not route.constant:
+        return 0.3 + 20e-6 * draws * (3.0 + 0.1 * contributors + 0.045 * size)
+    return 0.02 + 8e-6 * draws * (1.2 + 0.1 * contributors + 0.005 * size)
+
+
+def _route(problem: Problem, options: Mapping[str, Any]) -> Route:
+    """Find the route, where there is a prior for all that is to be estimated."""
+    route = _of_options(problem.levels.contributors, options)
+    if route.estimated and problem.scales is None:
         raise ValueError(
             "scales: estimated needs a prior for the scales, and the design states "
             "known ones: give `priors` distributions, as mu_sd: {half_normal: 1.0}"
         )
-    return estimated, options["noise"] == "constant"
+    return route
 
 
-def _many(problem: Problem) -> bool:
-    """Whether only the means of the largest level are integrated out."""
-    return problem.levels.contributors > MANY
+def _of_options(contributors: int, options: Mapping[str, Any]) -> Route:
+    return Route(
+        contributors,
+        estimated=options["scales"] == "estimated",
+        constant=options["noise"] == "constant",
+        stated=options["backend"] == "pymc",
+    )
 
 
 def estimate(
@@ -222,19 +190,12 @@ def estimate(
     """
     from summands.posterior import nuts
 
-    estimated, constant = _model(problem, options)
-    sample: Callable[..., _Sampled] = _sample_compiled
-    attempts = ATTEMPTS
-    if estimated or constant or _many(problem):
-        sample = partial(_sample_integrated, estimated=estimated, constant=constant)
-        attempts = ATTEMPTS if _many(problem) else POOLED_ATTEMPTS
-    if options["backend"] == "pymc":
-        sample = partial(_sample_pymc, estimated=estimated, constant=constant)
+    route = _route(problem, options)
     levels = problem.levels
     gradients = 0
     seeds = np.random.SeedSequence(seed).generate_state(2 * 3, np.uint32)
     for attempt in range(options["escalations"] + 1):
-        changed = attempts[attempt]
+        changed = route.attempts[attempt]
         settings: dict[str, Any] = {
             "chains": options["chains"],
             "tune": options["tune"] * changed.tuning,
@@ -247,7 +208,9 @@ def estimate(
             "progress_callback": nuts.heartbeat(progress),
             "progress_rate": nuts.HEARTBEAT,
         }
-        sampled = sample(cells, problem, settings, changed, int(seeds[2 * attempt + 1]))
+        sampled = route.sample(
+            cells, problem, settings, changed, int(seeds[2 * attempt + 1])
+        )
         gradients += sampled.gradients
         if not all(np.isfinite(values).all() for values in sampled.arrays):
             raise FloatingPointError("the sampler returned draws that are not finite")
@@ -256,7 +219,7 @@ def estimate(
             estimands.evaluate(levels, sampled.intercept, sampled.mu, sampled.sigma),
             sampled.statistics,
             sampled.arrays[3:],
-            one_noise=constant,
+            one_noise=route.constant,
         )
         if found.converged:
             break
@@ -277,137 +240,4 @@ def estimate(
         kept_as=options["keep_draws"],
         keep_predictive=options["keep_predictive"],
         scales=sampled.scales,
-    )
-
-
-def _sample_compiled(
-    cells: Cells,
-    problem: Problem,
-    settings: dict[str, Any],
-    attempt: Attempt,
-    seed: int,
-) -> _Sampled:
-    """Sample with the compiled kernel, in coordinates of this kind or the best one."""
-    from summands.posterior import allocation, coordinates, density, nuts
-
-    chosen = coordinates.fit(problem, cells, attempt.kind)
-
-    def start(chain_seed: int) -> Array:
-        # Dispersed along the ridges as well, where the prior alone decides.
-        z = np.random.default_rng(chain_seed).normal(size=chosen.dimension)
-        intercept, mu, variance = chosen.coefficients(z)
-        moved = chosen.locate(
-            intercept, mu, allocation.mix(problem, variance, chain_seed)
-        )
-        return moved if np.isfinite(moved).all() else z
-
-    trace = nuts.sample(
-        density.callback,
-        chosen.packed(problem, cells),
-        chosen.dimension,
-        start,
-        **settings,
-    )
-    intercept, mu, variance = chosen.coefficients(trace.z)
-    kept = slice(None, None, attempt.thinning)
-    return _Sampled(
-        intercept[:, kept],
-        mu[:, kept],
-        np.sqrt(allocation.mix(problem, variance[:, kept], seed, attempt.sweeps)),
-        statistics=trace.statistics,
-        gradients=trace.gradients,
-        parametrisation=chosen.kind,
-    )
-
-
-def _sample_integrated(
-    cells: Cells,
-    problem: Problem,
-    settings: dict[str, Any],
-    attempt: Attempt,
-    seed: int,
-    *,
-    estimated: bool,
-    constant: bool,
-) -> _Sampled:
-    """Sample with means integrated out, and draw what was integrated out."""
-    from summands.posterior import nuts
-
-    complete: Callable[..., Any]
-    target: Any
-    if _many(problem) and constant:
-        from summands.posterior import crossed, crossed_draws
-
-        complete = crossed_draws.complete
-        target = crossed.fit(problem, cells, estimated)
-    elif _many(problem):
-        from summands.posterior import heteroscedastic, heteroscedastic_draws
-
-        complete = heteroscedastic_draws.complete
-        target = heteroscedastic.fit(problem, cells, estimated)
-    else:
-        from summands.posterior import pooled, pooled_draws
-
-        complete = pooled_draws.complete
-        integrated = None if attempt.kind is None else False
-        target = pooled.fit(problem, cells, estimated, constant, integrated)
-    trace = nuts.sample(
-        target.density.callback,
-        target.packed(),
-        target.dimension,
-        target.start,
-        **settings,
-    )
-    z = trace.z[:, :: attempt.thinning]
-    intercept, mu, sigma, scales = complete(target, z, seed, attempt.sweeps, estimated)
-    return _Sampled(
-        intercept,
-        mu,
-        sigma,
-        scales=scales and Scales(*scales),
-        statistics=trace.statistics,
-        gradients=trace.gradients,
-        parametrisation=target.kind,
-    )
-
-
-def _sample_pymc(
-    cells: Cells,
-    problem: Problem,
-    settings: dict[str, Any],
-    attempt: Attempt,
-    seed: int,
-    *,
-    estimated: bool,
-    constant: bool,
-) -> _Sampled:
-    """Sample the model as PyMC states it; there is only one set of coordinates."""
-    from summands.posterior import allocation, stated
-
-    trace = stated.sample(cells, problem, settings, estimated, constant)
-    posterior = {
-        name: values[:, :: attempt.thinning] for name, values in trace.draws.items()
-    }
-    scales = None
-    variance = posterior["sigma"] ** 2
-    if not constant:
-        variance = allocation.mix(
-            problem, variance, seed, attempt.sweeps, pooled=estimated
-        )
-    sigma = np.sqrt(variance)
-    if estimated:
-        from summands.posterior import pooled_draws
-
-        noise = None if constant else sigma
-        scales = Scales(
-            *pooled_draws.scales_of(problem, posterior["mu_sd"], noise, seed)
-        )
-    return _Sampled(
-        posterior["intercept"],
-        posterior["mu"],
-        sigma,
-        statistics=trace.statistics,
-        gradients=trace.gradients,
-        parametrisation="non-centred" if estimated or constant else "softplus",
-        scales=scales,
     )

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from summands import estimators
 from summands.data.design import Design
 from summands.data.observed import Observed
 from summands.estimators import Entry
@@ -147,7 +148,7 @@ def of_table(study: Study, table: Observed) -> str:
     levels, cells = table.cells.levels, len(table.cells.n)
     seconds = sum(
         sizing.START
-        + sizing.fitting(levels.contributors, cells, each.method, each.options)
+        + estimators.seconds(each.method, levels.contributors, cells, each.options)
         for each in study.estimators.values()
     )
     fits = _fits(len(study.estimators))

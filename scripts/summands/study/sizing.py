@@ -35,28 +35,6 @@ START = 1.5
 # twice, and the script: 720 were measured.
 EMPTY = 900
 
-# Microseconds of a gradient of the posterior: a call, and what each contributor and
-# each cell adds. Chosen to come within 1.5 times of the benchmark's fits, which take
-# 0.065, 0.13 and 1.26 s (docs/evidence.md) and are put at 0.09, 0.12 and 0.88 here.
-OF_CALL, OF_CONTRIBUTOR, OF_CELL = 1.2, 0.1, 0.005
-GRADIENTS_PER_DRAW = 8
-
-# The same where scales are estimated and the means integrated out, and what is drawn
-# afterwards in seconds: fits of [1, 5] and [1, 3, 10] took 1.0 to 3.3 s on a busy core.
-POOLED_CALL, POOLED_CONTRIBUTOR, POOLED_CELL = 3.0, 0.1, 0.045
-POOLED_GRADIENTS, POOLED_AFTERWARDS = 20, 0.3
-
-# The same where only the means of the largest level are integrated out: 280 s were
-# measured for 4,115 contributors in 73,421 cells, and 13 s for 1,000 in as many.
-LARGE_CALL, LARGE_CONTRIBUTOR, LARGE_CELL = 6.0, 0.05, 0.015
-LARGE_GRADIENTS = 32
-
-# Seconds of a fit without draws: any, and what each contributor times row or cell, and
-# the cube of contributors adds. Of maximum likelihood, the slowest, 16 s were measured
-# with 800 contributors; of REML, which eliminates the largest level, 6 s with 4,000.
-OF_FIT, OF_ENTRY, OF_CUBE = 0.01, 3e-7, 3e-8
-CUBES = {"homoscedastic": 1e-10}
-
 # Bytes of the files, as a run of the default study leaves them, with which they agree
 # within a third: of a row beside its contributors, of a cell, of a quantity's truth, of
 # its estimate with draws and without (in the files of the stages, and about as much
@@ -90,46 +68,11 @@ def seconds(design: Design, name: str, options: Mapping[str, Any]) -> float:
     name : str
         Of the estimator's method.
     options : mapping
-        Its options; ``chains``, ``tune`` and ``draws`` count where it samples.
+        Its options.
     """
     of_rows = estimators.load(name).READS == "rows"
     size = design.rows if of_rows else cells(design)
-    return fitting(design.levels.contributors, size, name, options)
-
-
-def fitting(
-    contributors: int, size: int, name: str, options: Mapping[str, Any]
-) -> float:
-    """Time that a fit takes on one core, in seconds, if it need not be tried again.
-
-    Parameters
-    ----------
-    contributors : int
-        Of all levels.
-    size : int
-        Rows or cells, whichever the estimator reads.
-    name : str
-        Of the estimator's method.
-    options : mapping
-        See `seconds`.
-    """
-    module = estimators.load(name)
-    if not module.SAMPLES:
-        of_cube = CUBES.get(name, OF_CUBE)
-        return OF_FIT + OF_ENTRY * size * contributors + of_cube * contributors**3
-    draws = options.get("chains", 4) * (
-        options.get("tune", 1000) + options.get("draws", 1000)
-    )
-    # Above so many a sampler may go over to other coordinates.
-    if contributors > getattr(module, "MANY", math.inf):
-        gradient = LARGE_CALL + LARGE_CONTRIBUTOR * contributors + LARGE_CELL * size
-        return 1e-6 * draws * LARGE_GRADIENTS * gradient
-    if options.get("scales") == "estimated" and options.get("noise") != "constant":
-        gradient = POOLED_CALL + POOLED_CONTRIBUTOR * contributors
-        gradient += POOLED_CELL * size
-        return POOLED_AFTERWARDS + 1e-6 * draws * POOLED_GRADIENTS * gradient
-    gradient = OF_CALL + OF_CONTRIBUTOR * contributors + OF_CELL * size
-    return 0.02 + 1e-6 * draws * GRADIENTS_PER_DRAW * gradient
+    return estimators.seconds(name, design.levels.contributors, size, options)
 
 
 def drawing(design: Design) -> float:

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from summands.estimation import fitting
+from summands.estimation import fitting, sampling
 from summands.estimators import nutpie
 from summands.model import estimands
 from summands.model.cells import collapse
@@ -146,13 +146,13 @@ def test_scales_without_a_prior_are_refused():
 
 def test_attempts_are_what_the_option_says(monkeypatch):
     rows = drawn_rows([1, 2], 40)
-    sample, asked = nutpie._sample_integrated, []
+    sample, asked = sampling.Route.sample, []
 
-    def watched(cells, problem, settings, attempt, seed, **model):
+    def watched(route, cells, problem, settings, *others):
         asked.append([settings[n] for n in ("tune", "draws", "target_accept")])
-        return sample(cells, problem, settings, attempt, seed, **model)
+        return sample(route, cells, problem, settings, *others)
 
-    monkeypatch.setattr(nutpie, "_sample_integrated", watched)
+    monkeypatch.setattr(sampling.Route, "sample", watched)
     told = []
     fit = fit_of(rows, draws=10, tune=50, scales="estimated", progress=told.append)
     assert not fit.converged
@@ -167,14 +167,14 @@ def test_attempts_are_what_the_option_says(monkeypatch):
 
 def test_scales_that_do_not_mix_are_a_reason(monkeypatch):
     rows = drawn_rows([1, 3], 80)
-    complete = nutpie._sample_integrated
+    sample = sampling.Route.sample
 
-    def stuck(*arguments, **model):
-        sampled = complete(*arguments, **model)
+    def stuck(*arguments):
+        sampled = sample(*arguments)
         sampled.scales.log_sigma_sd[0] += 10.0
         return sampled
 
-    monkeypatch.setattr(nutpie, "_sample_integrated", stuck)
+    monkeypatch.setattr(sampling.Route, "sample", stuck)
     fit = fit_of(rows, scales="estimated", escalations=0)
     assert "max_rhat" in fit.criterion
     assert fit.max_rhat < 1.01

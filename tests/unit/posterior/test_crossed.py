@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from summands.estimation import fitting
+from summands.estimation import fitting, sampling
 from summands.estimators import nutpie
 from summands.model.cells import Cells, collapse
 from summands.model.data_set import DataSet
@@ -235,7 +235,7 @@ def test_renaming_contributors_keeps_the_density():
 
 def fit(rows, monkeypatch=None, many=None, **changed):
     if many is not None:
-        monkeypatch.setattr(nutpie, "MANY", many)
+        monkeypatch.setattr(sampling, "MANY", many)
     data = DataSet(collapse(rows))
     problem = Problem.following(rows.levels, data.units)
     options = {name: option["default"] for name, option in nutpie.OPTIONS.items()}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from summands.estimation import fitting
+from summands.estimation import fitting, sampling
 from summands.estimators import nutpie
 from summands.model.cells import collapse
 from summands.model.data_set import DataSet
@@ -318,7 +318,7 @@ def drawn_rows(sizes, count, seed=0, spread=0.5, mu_sd=1.0, empty=0):
 
 
 def fit(rows, monkeypatch, many, seed=5, **changed):
-    monkeypatch.setattr(nutpie, "MANY", many)
+    monkeypatch.setattr(sampling, "MANY", many)
     data = DataSet(collapse(rows))
     problem = Problem.following(rows.levels, data.units)
     options = {name: option["default"] for name, option in nutpie.OPTIONS.items()}

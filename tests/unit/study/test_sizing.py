@@ -21,12 +21,20 @@ memory = partial(sizing.memory, keep_draws=True)
 NAMES = st.sampled_from(estimators.names())
 
 
+def options_of(name, **changed):
+    options = estimators.load(name).OPTIONS
+    return {each: option["default"] for each, option in options.items()} | changed
+
+
+NUTPIE = options_of("nutpie")
+
+
 @settings(deadline=None)
 @given(DESIGNS, NAMES, st.integers(1, 500))
 def test_more_of_anything_is_never_less_work(design, name, replicates):
     more = dataclasses.replace(design, rows=2 * design.rows)
     wider = dataclasses.replace(design, levels=Levels.of([*design.levels.sizes, 3]))
-    options = {"chains": 4, "tune": 400, "draws": 1000}
+    options = options_of(name)
     for other in (more, wider):
         assert sizing.seconds(other, name, options) >= sizing.seconds(
             design, name, options
@@ -45,14 +53,13 @@ def test_more_of_anything_is_never_less_work(design, name, replicates):
 @settings(deadline=None)
 @given(DESIGNS, st.integers(1, 5000))
 def test_jobs_are_worth_starting_and_no_longer_than_that(design, replicates):
-    options = {"chains": 4, "tune": 400, "draws": 1000}
     chosen = {
-        "slow": Entry("slow", "nutpie", options),
+        "slow": Entry("slow", "nutpie", NUTPIE),
         "least_squares": Entry("least_squares", "least_squares"),
     }
     count = sizing.replicates_per_job(design, chosen, replicates)
     assert 1 <= count <= replicates
-    one = sizing.seconds(design, "nutpie", options)
+    one = sizing.seconds(design, "nutpie", NUTPIE)
     if count < replicates:
         assert sizing.WORTH_STARTING <= count * one < sizing.WORTH_STARTING + one
 
@@ -134,9 +141,8 @@ def test_a_large_design_shares_its_job_with_no_other():
 
 def test_estimated_scales_take_longer():
     design = Design(Levels.of([1, 3, 10]), 600)
-    options = {"chains": 4, "tune": 400, "draws": 1000}
-    known = sizing.seconds(design, "nutpie", options)
+    known = sizing.seconds(design, "nutpie", NUTPIE)
     constant = {"scales": "estimated", "noise": "constant"}
-    assert sizing.seconds(design, "nutpie", options | constant) == known
-    estimated = sizing.seconds(design, "nutpie", options | {"scales": "estimated"})
+    assert sizing.seconds(design, "nutpie", NUTPIE | constant) == known
+    estimated = sizing.seconds(design, "nutpie", NUTPIE | {"scales": "estimated"})
     assert 5 * known < estimated < 5.0
