@@ -78,7 +78,7 @@ def main(
         cells,
         counts,
         *table_data.read_extremes(inputs["cells"]),
-        *(table_data.read_rows(inputs["rows"]) if counts.kept else (None, None)),
+        *(table_data.read_values(inputs["rows"]) if counts.kept else (None, None)),
     )
     found = {
         "estimates": pa.concat_tables(estimates.values()),

@@ -7,7 +7,8 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -16,8 +17,10 @@ from summands.data import seeds, table_data
 from summands.estimation import conflicts, draws_file, fitting, tables
 from summands.estimators import Entry
 from summands.files import job, storage
+from summands.model.cells import Cells
 from summands.model.data_set import DataSet
 from summands.model.problem import Problem, known_of
+from summands.model.rows import Rows
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -30,15 +33,21 @@ def main(
 ) -> None:
     """Write estimates, fits and components, and the posterior if there is one."""
     name, estimator = entry.name, entry.module
-    levels, _ = table_data.read_levels(inputs["levels"])
+    levels, counts = table_data.read_levels(inputs["levels"])
     cells = table_data.read_cells(inputs, levels)
-    data_set = DataSet(cells, cells.null_space)
+    data: Cells | Rows = cells
+    estimate = estimator.estimate
+    if estimator.READS == "rows" and counts.kept:
+        data = table_data.read_rows(inputs["rows"], cells)
+    elif estimator.READS == "rows":
+        estimate = partial(_unread, counts.rows)
+    data_set = DataSet(data, cells.null_space)
     problem = Problem.following(levels, data_set.units, data_set.noise)
     problem = problem.told(entry.priors)
     fitting.prepare(estimator.prepare, problem, entry.options, job.say)
     job.say(f"{name}: started")
     fit = fitting.fit(
-        estimator.estimate,
+        estimate,
         data_set,
         problem,
         entry.options,
@@ -78,6 +87,11 @@ def main(
     }.items():
         with storage.whole(outputs[key]) as path:
             pq.write_table(table, path, compression=storage.COMPRESSION)
+
+
+def _unread(rows: int, *arguments: Any) -> NoReturn:
+    """Fail as a fit does."""
+    raise ValueError(f"it reads rows, and of so many ({rows:,}) only cells are kept")
 
 
 if __name__ == "__main__":

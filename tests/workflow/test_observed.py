@@ -149,11 +149,17 @@ def test_a_changed_table_is_taken_apart_again(copy):
 
 def test_a_new_estimator_runs_alone(copy):
     given = study()
-    given["estimators"]["other"] = {"method": "maximum_likelihood", "tol": 1e-8}
+    # One that reads rows, where cells are what the others read.
+    given["estimators"]["other"] = {"method": "huber", "threshold": 2.0}
     printed = copy.run(given)
     assert "fit the table with other" in printed
     assert printed.count("fit the table with") == 1
     assert "read the table" not in printed
+    estimates = tables(copy)["estimates"].to_pandas()
+    mine = estimates[(estimates["parameter"] == "mu") & (estimates["level"] == 1)]
+    highest = mine.loc[mine.groupby("estimator")["estimate"].idxmax(), "label"]
+    assert (highest == TOOLS[3]).all()
+    assert len(highest) == 1 + len(study()["estimators"])
 
 
 def test_parts_in_another_order_give_the_same_to_the_last_bit(copy, tmp_path):

@@ -71,9 +71,7 @@ rule observe:
 
 rule fit:
     input:
-        cells=f"{SIMULATED}/cells.parquet",
-        levels=f"{SIMULATED}/levels.parquet",
-        identification=f"{SIMULATED}/identification.parquet",
+        **{name: f"{SIMULATED}/{name}.parquet" for name in KEPT},
     output:
         **{name: f"{FITTED}/{name}.parquet" for name in FITTED_TABLES},
     log:

@@ -20,6 +20,7 @@ from summands.data.observed import Observed
 from summands.files import storage
 from summands.model.cells import Cells
 from summands.model.levels import Levels
+from summands.model.rows import Rows
 
 # What an observed table is called where simulated data sets have the id of a design.
 DESIGN = "observed"
@@ -152,7 +153,13 @@ def read_extremes(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.flo
     return smallest, largest
 
 
-def read_rows(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def read_values(path: str | Path) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Read the rows' values and their cells, where they are kept."""
     table = storage.read_table(path)
     return table["value"].to_numpy(), table["cell"].to_numpy()
+
+
+def read_rows(path: str | Path, cells: Cells) -> Rows:
+    """Read the rows of a table, where they are kept."""
+    value, cell = read_values(path)
+    return Rows(cells.levels, value, tuple(cells.contributors[cell].T))

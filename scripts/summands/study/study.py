@@ -150,12 +150,6 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
                 for key, value in resolved.items()
                 if key not in observed.OF_SIMULATIONS
             }
-            found += [
-                f"estimators.{name}: reads rows, and of an observed table there are "
-                "cells alone"
-                for name, entry in entries.items()
-                if entry.module.READS == "rows"
-            ]
         else:
             designs, found = _designs(resolved)
             found += _unknowable(designs, entries)
