@@ -19,12 +19,7 @@ from numpy.typing import NDArray
 from summands.estimation.results import Scales
 from summands.model.cells import Cells
 from summands.model.problem import Problem
-from summands.posterior.attempts import (
-    ATTEMPTS,
-    MANY_ATTEMPTS,
-    POOLED_ATTEMPTS,
-    Attempt,
-)
+from summands.posterior.attempts import ATTEMPTS, POOLED_ATTEMPTS, Attempt
 
 # Contributors above which sampling means is cheaper than factorising at each gradient.
 MANY = 300
@@ -101,9 +96,7 @@ class Route:
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """What each attempt changes."""
-        if self.many:
-            return ATTEMPTS if self.constant else MANY_ATTEMPTS
-        return POOLED_ATTEMPTS if self.integrates else ATTEMPTS
+        return POOLED_ATTEMPTS if self.integrates and not self.many else ATTEMPTS
 
     def prepare(self, problem: Problem) -> None:
         """Compile, or load from the cache, what all data sets of its levels share."""

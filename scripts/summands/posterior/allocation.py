@@ -63,22 +63,8 @@ def mix(
 
 
 @numba.njit(cache=True, error_model="numpy")
-def log_prior(s, start, end, shift, prior, pooled):  # type: ignore[no-untyped-def]
-    """Log density of shifted variances under their prior.
-
-    Parameters
-    ----------
-    s : ndarray
-        Variances.
-    start, end : int
-        Of the level among them.
-    shift : float
-        Is added to each of the level's.
-    prior : ndarray
-        Mean and precision of log variance, or that of `level_prior.of`.
-    pooled : bool
-        Whether it is the latter.
-    """
+def _log_prior(s, start, end, shift, prior, pooled):  # type: ignore[no-untyped-def]
+    """Log density of shifted variances under their prior."""
     if pooled:
         return _log_pooled(s, start, end, shift, prior)
     mean, precision = prior[0], prior[1]
@@ -138,8 +124,8 @@ def _mix(draws, ends, prior, pooled, sweeps, rng):  # type: ignore[no-untyped-de
                     if not abs(t) < widest:
                         continue
                     here = (
-                        log_prior(s, ends[a], ends[a + 1], d, prior, pooled)
-                        + log_prior(s, ends[b], ends[b + 1], -d, prior, pooled)
+                        _log_prior(s, ends[a], ends[a + 1], d, prior, pooled)
+                        + _log_prior(s, ends[b], ends[b + 1], -d, prior, pooled)
                         - abs(t)
                         - 2.0 * math.log1p(math.exp(-abs(t)))
                     )
@@ -154,8 +140,8 @@ def _mix(draws, ends, prior, pooled, sweeps, rng):  # type: ignore[no-untyped-de
                         else:
                             shift = high - span * e / (1.0 + e)
                         there = (
-                            log_prior(s, ends[a], ends[a + 1], shift, prior, pooled)
-                            + log_prior(s, ends[b], ends[b + 1], -shift, prior, pooled)
+                            _log_prior(s, ends[a], ends[a + 1], shift, prior, pooled)
+                            + _log_prior(s, ends[b], ends[b + 1], -shift, prior, pooled)
                             - abs(candidate)
                             - 2.0 * math.log1p(e)
                         )

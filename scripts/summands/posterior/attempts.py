@@ -6,7 +6,7 @@ outcome.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,3 @@ POOLED_ATTEMPTS = (
     Attempt(2, 0.99, 1, sweeps=3),
     Attempt(4, 0.998, 4, "non-centred", sweeps=3),
 )
-
-# Of many contributors the means are sampled, and what mixes slowly is how much noise a
-# level has of what all have together.
-MANY_ATTEMPTS = tuple(replace(attempt, sweeps=2) for attempt in ATTEMPTS)

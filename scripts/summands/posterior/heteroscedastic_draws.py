@@ -4,9 +4,7 @@ Given scales, variances and all other effects, those of a level are independent 
 but for the intercept's prior. So those of the largest level are drawn, exactly; then
 each level anew given the others, see `posterior.crossed_draws`. Variances are moved
 along the ridges (`posterior.allocation`) before it, and anew given all effects after
-it, level by level: those of a level are independent too. Then a level's variances are
-multiplied by a number, and another's take what that adds on average (`_rescale`): what
-little the data say of it no other move reaches in one step. Centres and spreads of log
+it, level by level: those of a level are independent too. Centres and spreads of log
 sigma are drawn given these, as for smaller tables. All moves keep the posterior.
 """
 
@@ -38,9 +36,6 @@ from summands.posterior.pooled_draws import scales_of
 from summands.posterior.records import table, vector
 
 Array = NDArray[np.float64]
-
-# Of the interval of log c that `_rescale` looks at: about its posterior's width.
-WIDTH = 4.0
 
 
 def complete(
@@ -213,7 +208,6 @@ def _draw(z, record, rng, sweeps, variance, intercept, drawn, scale):  # type: i
                 left[k] -= own[i, e]
         for _ in range(sweeps):
             _renew(record, left, inverse, variance[i], rng)
-            _rescale(record, left, inverse, variance[i], rng)
         intercept[i] = pilot[0] + delta[0]
         for r in range(1, count):
             drawn[i, contributor[r]] = pilot[r] + delta[r]
@@ -240,13 +234,26 @@ def _renew(record, residual, inverse, s, rng):  # type: ignore[no-untyped-def]
     """
     data = record[0]
     ends = vector(data.noise_ends, np.int64)
+    contributor = vector(data.contributor, np.int64)
+    rest = table(data.rest, np.int64)
+    starts = vector(data.starts, np.int64)
     n = vector(data.n, np.float64)
     squares = vector(data.sum_of_squares, np.float64)
     prior = vector(data.of_levels, np.float64)
+    own = np.empty(len(n), np.int64)
+    column = 0
     for j in range(len(ends) - 1):
         start, end = ends[j], ends[j + 1]
         m = end - start
-        own = _owners(record, j)
+        if m == 1:
+            own[:] = 0
+        elif start == data.apart:
+            for e in range(m):
+                own[starts[e] : starts[e + 1]] = e
+        else:
+            for c in range(len(n)):
+                own[c] = contributor[rest[c, column]] - start
+            column += 1
         log_sigma = 0.5 * np.log(s[start:end])
         at, spread = prior[0], math.exp(prior[2])
         if data.estimated:
@@ -310,114 +317,3 @@ def _scored(own, n, squares, residual, inverse, s):  # type: ignore[no-untyped-d
         slope[k] *= s[k]
         known[k] *= 2.0 * s[k] * s[k]
     return slope, known
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _owners(record, j):  # type: ignore[no-untyped-def]
-    """Which contributor of level j each cell has, counted within the level."""
-    data = record[0]
-    ends = vector(data.noise_ends, np.int64)
-    contributor = vector(data.contributor, np.int64)
-    rest = table(data.rest, np.int64)
-    starts = vector(data.starts, np.int64)
-    own = np.zeros(len(rest), np.int64)
-    if ends[j + 1] - ends[j] == 1:
-        return own
-    if ends[j] == data.apart:
-        for e in range(len(starts) - 1):
-            own[starts[e] : starts[e + 1]] = e
-        return own
-    # Columns are those of levels of more than one contributor, but the one apart.
-    column = 0
-    for i in range(j):
-        if ends[i + 1] - ends[i] > 1 and ends[i] != data.apart:
-            column += 1
-    for c in range(len(own)):
-        own[c] = contributor[rest[c, column]] - ends[j]
-    return own
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _rescale(record, residual, inverse, s, rng):  # type: ignore[no-untyped-def]
-    """Multiply the variances of each level, and take the mean of it from another's.
-
-    (s_a, s_b) -> (c s_a, s_b - (c - 1) mean s_a) for the level b of the largest
-    variances is a group of transformations, so that log c may be drawn with the density
-    of what it leads to times the Jacobian, c to the number of a's contributors (Liu and
-    Sabatti 2000, Biometrika 87:353, theorem 1); by a step of slice sampling within an
-    interval around where it is (Neal 2003, section 4). Variances of rows change as far
-    as those of a differ alone.
-
-    Parameters
-    ----------
-    record, residual, inverse, s, rng
-        As of `_renew`.
-    """
-    data = record[0]
-    ends = vector(data.noise_ends, np.int64)
-    n = vector(data.n, np.float64)
-    squares = vector(data.sum_of_squares, np.float64)
-    prior = vector(data.of_levels, np.float64)
-    of_log = np.array([2.0 * prior[0], 0.25 * math.exp(-2.0 * prior[2])])
-    of_scale = prior if data.estimated else of_log
-    square = squares + n * residual * residual
-    b = data.reference
-    other = s[ends[b] : ends[b + 1]]
-    for a in range(len(ends) - 1):
-        if a == b:
-            continue
-        of_a = s[ends[a] : ends[a + 1]]
-        m = len(of_a)
-        mean = of_a.mean()
-        least = other.min()
-        own = _owners(record, a)
-        scaled = of_a.copy()
-        log_c = 0.0
-        height = math.log(1.0 - rng.random())
-        left = -WIDTH * rng.random()
-        right = left + WIDTH
-        first = True
-        while True:
-            c = math.exp(log_c)
-            shift = -(c - 1.0) * mean
-            inside = least + shift > 0.0
-            for k in range(m):
-                scaled[k] = c * of_a[k]
-                inside = inside and SMALLEST < scaled[k] < LARGEST
-            there = -np.inf
-            if inside:
-                there = m * log_c
-                there += allocation.log_prior(
-                    scaled, 0, m, 0.0, of_scale, data.estimated
-                )
-                there += allocation.log_prior(
-                    other, 0, len(other), shift, of_scale, data.estimated
-                )
-                for i in range(len(n)):
-                    inverted = inverse[i]
-                    if m > 1:
-                        moved = (c - 1.0) * (of_a[own[i]] - mean)
-                        inverted /= 1.0 + moved * inverted
-                        there += 0.5 * (
-                            n[i] * math.log(inverted) - square[i] * inverted
-                        )
-            if first:
-                height += there
-                first = False
-            elif there >= height:
-                break
-            else:
-                if log_c < 0.0:
-                    left = log_c
-                else:
-                    right = log_c
-                if right - left < 1e-12:
-                    shift = 0.0
-                    scaled[:] = of_a
-                    break
-            log_c = left + (right - left) * rng.random()
-        for i in range(len(n)):
-            moved = scaled[own[i]] - of_a[own[i]] + shift
-            inverse[i] /= 1.0 + moved * inverse[i]
-        of_a[:] = scaled
-        other += shift

@@ -20,7 +20,6 @@ from summands.posterior import (
     heteroscedastic_draws,
     level_prior,
 )
-from summands.posterior.diagnostics import mixing
 from tests.unit.posterior.test_crossed import CASES, data_set
 
 MORE = CASES | {"two of one": ([1, 5, 1, 3], 50), "no level of one": ([6], 25)}
@@ -301,44 +300,6 @@ def test_variances_are_renewed_from_what_they_are_given_all_else():
         deviation = np.sqrt(weight @ (grid - mean) ** 2)
         assert log_sigma.mean() == pytest.approx(mean, abs=0.05 * deviation)
         assert log_sigma.std() == pytest.approx(deviation, rel=0.05)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("estimated", [True, False])
-def test_scaling_a_level_against_another_keeps_the_posterior(estimated):
-    """With and without it variances have one distribution, which without is right."""
-    drawn, *_ = drawn_rows([2, 3], 24)
-    cells = collapse(drawn)
-    problem = Problem.following(drawn.levels, DataSet(cells).units)
-    target = heteroscedastic.fit(problem, cells, estimated)
-    record = target.packed()
-    residual = np.linspace(-0.5, 0.8, len(cells.n))
-    found = []
-    for moves in (1, 2):
-        rng = np.random.default_rng(1)
-        s, kept = np.ones(5), []
-        inverse = 1.0 / s[cells.members].sum(axis=1)
-        for _ in range(60_000):
-            heteroscedastic_draws._renew(record, residual, inverse, s, rng)
-            if moves == 2:
-                before = drawn.levels.level_means(s).sum()
-                heteroscedastic_draws._rescale(record, residual, inverse, s, rng)
-                after = drawn.levels.level_means(s).sum()
-                assert abs(after - before) < 1e-12 * before
-            kept.append(0.5 * np.log(s))
-        # Cells are in an order of their own, the same for all.
-        assert np.sort(inverse) == pytest.approx(
-            np.sort(1.0 / s[cells.members].sum(axis=1))
-        )
-        found.append(np.array(kept))
-    (one, other) = found
-    for values in (lambda x: x, lambda x: x**2, lambda x: x[:, :2] * x[:, 2:4]):
-        a, b = values(one), values(other)
-        error = 0.0
-        for x in (a, b):
-            _, ess, _ = mixing(np.ascontiguousarray(x.T.reshape(x.shape[1], 4, -1)))
-            error = np.hypot(error, np.sqrt(x.var(axis=0) / ess))
-        assert (np.abs(a.mean(axis=0) - b.mean(axis=0)) < 4.0 * error).all()
 
 
 def drawn_rows(sizes, count, seed=0, spread=0.5, mu_sd=1.0, empty=0):
