@@ -155,6 +155,14 @@ def _summarise(fitted: Fit, standard: Standard, draws: Draws) -> None:
             fitted.upper_50[some],
             fitted.upper_95[some],
         ) = np.quantile(ordered[some], [0.025, 0.25, 0.75, 0.975], axis=1)
+    names = estimands.index(standard.cells.levels)
+    for contrast in ("mu", "variance_contrast"):
+        of_contrast = names.where(contrast)
+        for level in np.unique(names.level[of_contrast]):
+            of_level = np.flatnonzero(of_contrast & (names.level == level))
+            on_top = standard.flat[:, of_level].argmax(axis=1)
+            counts = np.bincount(on_top, minlength=len(of_level))
+            fitted.p_largest[of_level] = counts / len(on_top)
     found = draws.diagnostics
     fitted.rhat = found.rhat
     fitted.ess_bulk = found.ess_bulk

@@ -190,6 +190,7 @@ class Fit:
     rhat: NDArray[np.float64] = field(init=False)
     set_lower: NDArray[np.float64] = field(init=False)
     set_upper: NDArray[np.float64] = field(init=False)
+    p_largest: NDArray[np.float64] = field(init=False)
     identified: NDArray[np.float64 | np.bool] = field(init=False)
     seconds: float = float("nan")
     gradients: int | None = None

@@ -19,7 +19,12 @@ from numpy.typing import NDArray
 from summands.estimation.results import Scales
 from summands.model.cells import Cells
 from summands.model.problem import Problem
-from summands.posterior.attempts import ATTEMPTS, POOLED_ATTEMPTS, Attempt
+from summands.posterior.attempts import (
+    ATTEMPTS,
+    MANY_ATTEMPTS,
+    POOLED_ATTEMPTS,
+    Attempt,
+)
 
 # Contributors above which sampling means is cheaper than factorising at each gradient.
 MANY = 300
@@ -96,7 +101,9 @@ class Route:
     @property
     def attempts(self) -> tuple[Attempt, ...]:
         """What each attempt changes."""
-        return POOLED_ATTEMPTS if self.integrates and not self.many else ATTEMPTS
+        if self.many:
+            return MANY_ATTEMPTS
+        return POOLED_ATTEMPTS if self.integrates else ATTEMPTS
 
     def prepare(self, problem: Problem) -> None:
         """Compile, or load from the cache, what all data sets of its levels share."""

@@ -54,6 +54,12 @@ ESTIMATES = schema(
         "continuous ranked probability score of the posterior, or of a normal "
         "distribution with the estimate and sd",
     ),
+    (
+        "p_largest",
+        pa.float64(),
+        "posterior probability of the largest mu, or variance_contrast, of its level; "
+        "null without draws",
+    ),
     ("ess_bulk", pa.float64(), "bulk effective sample size"),
     ("ess_tail", pa.float64(), "tail effective sample size"),
     ("rhat", pa.float64(), "rank-normalised split R-hat"),

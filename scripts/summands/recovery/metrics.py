@@ -26,12 +26,11 @@ from summands.recovery.montecarlo import (
     Shares,
     Statistic,
     Sums,
+    share,
 )
 from summands.recovery.registry import (
     ALL,
     COMMON,
-    LARGEST_SHARE,
-    METRICS,
     SPREAD,
     from_nominal,
     from_zero,
@@ -40,8 +39,6 @@ from summands.recovery.registry import (
     smallest,
 )
 from summands.recovery.sample import Sample
-
-__all__ = ["LARGEST_SHARE", "METRICS"]
 
 Array = NDArray[np.float64]
 
@@ -147,13 +144,13 @@ def model_se_relative_error(sample: Sample) -> Statistic:
 @metric(SHARE, from_nominal(0.5), needs=NEEDS_50)
 def coverage_50(sample: Sample) -> Statistic:
     """Share of central 50 % intervals that hold the truth."""
-    return _share(_held(sample.truth, sample.lower_50, sample.upper_50))
+    return share(_held(sample.truth, sample.lower_50, sample.upper_50))
 
 
 @metric(SHARE, from_nominal(0.95), needs=NEEDS_95)
 def coverage_95(sample: Sample) -> Statistic:
     """Share of central 95 % intervals that hold the truth."""
-    return _share(_held(sample.truth, sample.lower_95, sample.upper_95))
+    return share(_held(sample.truth, sample.lower_95, sample.upper_95))
 
 
 @metric(SHARE, from_nominal(0.5), regime="fixed", needs=NEEDS_50)
@@ -241,7 +238,7 @@ def sign_rate(sample: Sample) -> Statistic | None:
         return None
     direction = sample.direction
     right = (sample.sign(sample.estimate) == direction) & (direction != 0)
-    return _share(right.astype(float), direction != 0)
+    return share(right.astype(float), direction != 0)
 
 
 @metric(SHARE, smallest)
@@ -253,16 +250,12 @@ def top_rate(sample: Sample) -> Statistic | None:
     """
     if not sample.zero_sum or sample.truth.shape[1] < 2:
         return None
-    second, first = np.partition(sample.truth, -2, axis=1)[:, -2:].T
-    if (first - second <= sample.tie[:, 0]).any():
+    if sample.tied_at_top.any():
         return None
     highest = sample.estimate.max(axis=1, keepdims=True) - sample.tie
     on_top = sample.estimate >= highest
-    largest_is = sample.truth.argmax(axis=1)[:, None]
-    right = np.take_along_axis(on_top, largest_is, axis=1) / on_top.sum(
-        axis=1, keepdims=True
-    )
-    return replace(_share(right), of_contributors=False)
+    right = sample.at_largest(on_top.astype(float)) / on_top.sum(axis=1)
+    return replace(share(right[:, None]), of_contributors=False)
 
 
 @metric(
@@ -368,12 +361,6 @@ def _directed(sample: Sample, values: Array) -> Sums:
     return Sums(terms, montecarlo.ratio)
 
 
-def _share(held: Array, counted: NDArray[np.bool_] | None = None) -> Sums:
-    """Share of the cases counted, by default of all; each array of shape (R, M)."""
-    of = np.ones_like(held) if counted is None else counted
-    return Sums(np.stack([held, of]), montecarlo.ratio, carried=(), counted=True)
-
-
 def _held(truth: Array, lower: Array, upper: Array) -> Array:
     """1 where an interval holds the truth, else 0."""
     return ((lower <= truth) & (truth <= upper)).astype(float)
@@ -385,7 +372,7 @@ def _coverage_with_failures(sample: Sample, held: float) -> Sums | None:
     if not known.any():
         return None
     of_known = _held(sample.truth, sample.lower_95, sample.upper_95)
-    return _share(np.where(known, of_known, held))
+    return share(np.where(known, of_known, held))
 
 
 def _bias_eliminated(estimate: Array, lower: Array, upper: Array) -> Shares:
@@ -401,9 +388,9 @@ def _bias_eliminated(estimate: Array, lower: Array, upper: Array) -> Shares:
     step = estimate.std(axis=0) * n**-0.2
     rise = _held(centre + step, lower, upper) - _held(centre - step, lower, upper)
     slope = rise.mean(axis=0) / np.where(step > 0, 2.0 * step, np.inf)
-    share = held.mean(axis=0)
-    moved = held + slope * (estimate - centre) - share
-    return Shares(share, share - moved / max(n - 1, 1))
+    proportion = held.mean(axis=0)
+    moved = held + slope * (estimate - centre) - proportion
+    return Shares(proportion, proportion - moved / max(n - 1, 1))
 
 
 def _interval_score(truth: Array, lower: Array, upper: Array, outside: float) -> Sums:

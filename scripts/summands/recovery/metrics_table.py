@@ -16,7 +16,7 @@ from summands.data.design import Design
 from summands.model import estimands
 from summands.model.levels import Levels
 from summands.recovery import montecarlo
-from summands.recovery.metrics import METRICS
+from summands.recovery.catalogue import METRICS
 from summands.recovery.montecarlo import SHARE, Measured, Statistic
 from summands.recovery.registry import COMMON, CONVERGED, GATES, Metric
 from summands.recovery.sample import COLUMNS, TIE, Sample

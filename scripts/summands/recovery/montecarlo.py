@@ -116,6 +116,12 @@ def root_of_ratio(total: Array, n: int) -> Array:
     return np.sqrt(ratio(total, n))
 
 
+def share(held: Array, counted: NDArray[np.bool_] | None = None) -> Sums:
+    """Share of the cases counted, by default of all; each array of shape (R, M)."""
+    of = np.ones_like(held) if counted is None else counted
+    return Sums(np.stack([held, of]), ratio, carried=(), counted=True)
+
+
 def deviations(values: Array) -> Array:
     """Terms whose sums give `variance`, shape (2, R, M).
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from summands.data.design import Design
-from summands.recovery.metrics import LARGEST_SHARE
+from summands.recovery.registry import LARGEST_SHARE
 
 # Designs are pooled with those of like size: ends of the classes of rows per
 # contributor. An average over tables of 30 and of 30,000 rows says nothing.

@@ -1,6 +1,7 @@
 """What a metric is, beside its formula, and the list of all metrics.
 
-`recovery.metrics` has the formulas; whatever computes or shows metrics asks here.
+`recovery.metrics` and `recovery.decisions` have the formulas, `recovery.catalogue` all
+of them; whatever shows metrics asks here.
 """
 
 from __future__ import annotations

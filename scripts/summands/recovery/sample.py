@@ -21,11 +21,12 @@ COLUMNS = (
     "upper_95",
     "crps",
     "bound",
+    "p_largest",
 )
 
 # Differences of less than this share of a level's largest value are none: the rounding
 # of coefficients far from zero, with differences of size 1, is no larger.
-TIE = 1e-9
+TIE = 1e-8
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class Sample:
 
     Parameters
     ----------
-    truth, estimate, sd, lower_50, upper_50, lower_95, upper_95, crps, bound : ndarray
-        Columns of estimates.parquet, each of shape (R, M); NaN where there is none.
+    truth, estimate, sd, lower_50, upper_50, lower_95, upper_95, crps, bound, p_largest
+        Columns of estimates.parquet, each an ndarray of shape (R, M); NaN where there
+        is none.
     converged : ndarray of bool, shape (R,)
         Whether the fit succeeded and converged.
     scale : ndarray, shape (R,)
@@ -60,6 +62,7 @@ class Sample:
     upper_95: Array
     crps: Array
     bound: Array
+    p_largest: Array
     converged: NDArray[np.bool_]
     scale: Array
     prior_spread: Array
@@ -84,6 +87,17 @@ class Sample:
         1 for quantities that do not sum to zero.
         """
         return self.sign(self.truth) if self.zero_sum else np.ones_like(self.truth)
+
+    @cached_property
+    def tied_at_top(self) -> NDArray[np.bool_]:
+        """Whether the largest truths are equal, of two or more, shape (R,)."""
+        second, first = np.partition(self.truth, -2, axis=1)[:, -2:].T
+        return first - second <= self.tie[:, 0]
+
+    def at_largest(self, values: Array) -> Array:
+        """Values, shape (R, M), of the contributor of the largest truth, shape (R,)."""
+        which = self.truth.argmax(axis=1)[:, None]
+        return np.take_along_axis(values, which, axis=1)[:, 0]
 
     def sign(self, values: Array) -> Array:
         """Signs, 0 where the value is only rounding, shape (R, M)."""

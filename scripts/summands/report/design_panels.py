@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from summands.recovery.metrics import LARGEST_SHARE
+from summands.recovery.registry import LARGEST_SHARE
 from summands.report import names
 from summands.report.axes import Axis
 from summands.report.grids import NAMED_DESIGNS

@@ -14,7 +14,7 @@ from typing import Any
 
 from summands import estimators
 from summands.model import estimands
-from summands.recovery.metrics import METRICS
+from summands.recovery.catalogue import METRICS
 from summands.recovery.registry import GATES, Metric
 from summands.study import answers, study, tables
 

@@ -1,11 +1,11 @@
 """What the script that fits an observed table gives an estimator to read."""
 
-import fit_table
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import fit_table
 from summands.data import observed, table_data
 from summands.data.observed import Level, Source
 from summands.estimators import Entry, huber

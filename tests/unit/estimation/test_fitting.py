@@ -95,6 +95,26 @@ def test_draws_are_summarised_by_their_moments_and_quantiles():
     assert np.isfinite(fit.rhat[~constant]).all()
 
 
+def test_draws_say_how_probable_each_is_to_be_the_largest():
+    draws = draws_of(*coefficients())
+    fit = fit_of(draws)
+    names, levels = estimands.index(DESIGN.levels), DESIGN.levels
+    mu = draws.mu.reshape(-1, levels.contributors)
+    found = fit.p_largest[names.where("mu")]
+    for level in range(levels.count):
+        mine = levels.level == level
+        largest = mu[:, mine] == mu[:, mine].max(axis=1, keepdims=True)
+        assert found[mine] == pytest.approx(largest.mean(axis=0))
+    assert levels.count > 1
+    contrasts = fit.p_largest[names.where("variance_contrast")]
+    assert levels.level_means(contrasts * 1.0) == pytest.approx(
+        1.0 / np.asarray(levels.sizes)
+    )
+    assert np.isnan(fit.p_largest[names.where("sigma")]).all()
+    point = Point(np.zeros(fit.size), np.ones(fit.size), converged=True)
+    assert np.isnan(fit_of(point).p_largest).all()
+
+
 def diverged(intercept, mu, sigma):
     diverging = np.zeros(intercept.shape, bool)
     diverging[2, 5] = True
@@ -278,6 +298,7 @@ def test_every_estimator_keeps_its_contract():
     assert names() == [
         "bayesian_ridge",
         "homoscedastic",
+        "huber",
         "least_squares",
         "maximum_likelihood",
         "nutpie",

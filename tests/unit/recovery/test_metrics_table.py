@@ -7,7 +7,7 @@ from summands.data.design import Design
 from summands.estimation.results import Fit
 from summands.model.levels import Levels
 from summands.recovery import metrics_table
-from summands.recovery.metrics import METRICS
+from summands.recovery.catalogue import METRICS
 from summands.recovery.tables import RECOVERY
 
 from ..stand_ins import score_of, tables_of
@@ -17,6 +17,22 @@ SIZE = 3 * LEVELS.contributors + 2
 DRAWN = Design(LEVELS, 100)
 FIXED = Design(LEVELS, 100, truth="fixed")
 RANKED = {"rank": np.full(SIZE, 5.0), "rank_of": np.full(SIZE, 99.0)}
+
+
+# Metrics that a level has and no contributor by itself.
+OF_LEVELS = {
+    "top_rate",
+    "worst_detection_rate",
+    "worst_detection_rate_holm",
+    "familywise_error_rate",
+    "familywise_error_rate_holm",
+    "false_discovery_rate",
+    "false_discovery_rate_holm",
+    "regret",
+    "expected_rank",
+    "named_coverage_95",
+    "named_bias",
+}
 
 
 def study_of(outcomes: list[str], name="e", noise=0.0) -> tuple[pa.Table, pa.Table]:
@@ -101,8 +117,9 @@ def test_each_regime_has_its_own_metrics():
         names = (
             [metric.name + name for name in fits] if metric.versus else [metric.name]
         )
-        # No 50 % interval and no score was given.
-        if not metric.name.endswith("_50") and metric.name != "crps":
+        # No 50 % interval, no score and no probability was given.
+        unknown = metric.name.endswith("_50") or metric.name == "crps"
+        if not unknown and "p_largest" not in metric.needs:
             listed[metric.regime] |= set(names)
     for regime, names in of_regime.items():
         assert names == listed["both"] | listed[regime]
@@ -161,7 +178,7 @@ def test_contributors_of_a_fixed_truth_have_metrics_of_their_own():
         }
         pooled = [row for row in rows if row["contributor"] is None]
         assert len(pooled) == 1 or (name == "bias" and not pooled)
-        alone = level is None or name == "top_rate" or "_vs_" in name
+        alone = level is None or name in OF_LEVELS or "_vs_" in name
         assert set(of_contributors) == set(() if alone else range(level + 1))
         for row in pooled:
             if len(of_contributors) < 2:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from summands.recovery import metrics, registry
+from summands.recovery import catalogue, registry
 
 
 def test_the_worst_is_the_farthest_from_what_a_metric_should_be():
@@ -20,7 +20,7 @@ def test_the_worst_is_the_farthest_from_what_a_metric_should_be():
 
 @pytest.mark.parametrize("level", [50, 95])
 def test_a_coverage_is_best_at_its_own_level(level):
-    assert metrics.METRICS is registry.METRICS
+    assert catalogue.METRICS is registry.METRICS
     badness = registry.METRICS[f"coverage_{level}"].badness
     values = np.linspace(0, 1, 101)
     assert values[badness(values).argmin()] == pytest.approx(level / 100)

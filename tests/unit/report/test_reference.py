@@ -10,7 +10,7 @@ from summands.model import estimands, information
 from summands.model.cells import collapse
 from summands.model.levels import Levels
 from summands.model.rows import Rows
-from summands.recovery.metrics import METRICS
+from summands.recovery.catalogue import METRICS
 from summands.report import reference
 from summands.study import answers, study, tables
 
