@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-
-GREY = "#777777"
+from summands.report import looks
 
 STYLE: Any = {
     "font.size": 9,
@@ -28,11 +25,6 @@ STYLE: Any = {
     "figure.dpi": 110,
     "savefig.dpi": 110,
 }
-
-
-def colour(number: int) -> str:
-    """Colour of the estimator of this number."""
-    return COLOURS[number % len(COLOURS)]
 
 
 def nothing(figure: Figure, why: str = "see fits.parquet") -> Figure:
@@ -92,9 +84,28 @@ def plain(*axes: XAxis | YAxis) -> str:
     return f" (unit 1e{exponent})" if exponent else ""
 
 
-def markers(colours: Sequence[str], shape: str = "o") -> list[Line2D]:
+def markers(
+    colours: Sequence[str], marker: str = "o", *, hollow: bool = False
+) -> list[Line2D]:
     """Points of a legend."""
     return [
-        Line2D([], [], marker=shape, linestyle="", color=colour, markersize=4)
+        Line2D(
+            [],
+            [],
+            marker=marker,
+            linestyle="",
+            color=colour,
+            markerfacecolor="white" if hollow else colour,
+            markersize=4,
+        )
         for colour in colours
+    ]
+
+
+def of_estimators(numbers: Iterable[int]) -> list[Line2D]:
+    """Points of a legend, of the estimators of these numbers."""
+    return [
+        line
+        for number in numbers
+        for line in markers([looks.colour(number)], looks.marker(number))
     ]

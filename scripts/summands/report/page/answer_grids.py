@@ -52,7 +52,7 @@ def _components(frames: Frames, study: Study) -> Grid:
             (
                 Cell(named(name)),
                 Cell(row["estimator"]),
-                Cell(_share(share), _known(share.estimate)),
+                _percent(share),
                 _with_ends(sd),
                 Cell(doubts.of_component(row, frames)),
             )
@@ -125,8 +125,8 @@ def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
             )
             rows.append(
                 (
-                    Cell(named(names[int(str(level))])),
                     Cell(named(row["row"])),
+                    Cell(named(names[int(str(level))])),
                     Cell(f"{row['rows']:,}", float(row["rows"])),
                     _cell(row["least_squares"], row["upper_95"] - row["lower_95"]),
                     _with_ends(findings.number(row, "mu")),
@@ -142,8 +142,8 @@ def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
         "contributors",
         f"Contributors, by {main}",
         (
-            "level",
             "contributor",
+            "level",
             "rows",
             "rows alone",
             "mean",
@@ -247,6 +247,20 @@ def _first(*texts: Any) -> Any:
     return next((text for text in texts if pd.notna(text)), "")
 
 
+def _percent(share: Number) -> Cell:
+    scaled = Number(*(100.0 * number for number in _of(share)))
+    return Cell(_share(share), _known(scaled.estimate), more=_ends(scaled))
+
+
+def _ends(number: Number) -> dict[str, float | str]:
+    """Ends of an interval, for files."""
+    return {"from": number.lower, "to": number.upper} if number.bounded else {}
+
+
+def _of(number: Number) -> tuple[float, float, float]:
+    return number.estimate, number.lower, number.upper
+
+
 def _share(share: Number) -> str:
     said = numbers.percent(share.estimate)
     if not share.bounded:
@@ -256,8 +270,7 @@ def _share(share: Number) -> str:
 
 def _with_ends(number: Number) -> Cell:
     return Cell(
-        numbers.with_ends(number.estimate, number.lower, number.upper),
-        _known(number.estimate),
+        numbers.with_ends(*_of(number)), _known(number.estimate), more=_ends(number)
     )
 
 
