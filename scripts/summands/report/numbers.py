@@ -11,7 +11,7 @@ DIGITS, LEAST = 4, 2
 SMALL = 1e-4
 
 
-def rounded(value: float, width: float = math.nan) -> str:
+def rounded(value: float, width: float = math.nan, like: float = math.nan) -> str:
     """Write a number.
 
     Parameters
@@ -19,27 +19,35 @@ def rounded(value: float, width: float = math.nan) -> str:
     value : float
     width : float, optional
         Of its interval: it is written to two digits of that.
+    like : float, optional
+        The largest of the numbers that it stands with, whose exponent it gets.
 
     Returns
     -------
     str
-        "-" for what is not known. Exponents are multiples of three, so that numbers of
-        one unit look alike.
+        "-" for what is not known. Exponents are multiples of three.
     """
     if not math.isfinite(value):
         return "-"
+    exponent = _exponent(like if math.isfinite(like) else value)
     if math.isfinite(width) and width > 0:
-        return _written(value, _digits(width, LEAST), _exponent(value))
+        return _written(value, _digits(width, LEAST), exponent)
     if value == 0:
         return "0"
-    told = _written(value, _digits(value, DIGITS), _exponent(value))
-    number, mark, exponent = told.partition("e")
+    told = _written(value, _digits(value, DIGITS), exponent)
+    number, mark, power = told.partition("e")
     if "." in number:
         number = number.rstrip("0").rstrip(".")
-    return number + mark + exponent
+    return number + mark + power
 
 
-def with_ends(value: float, lower: float, upper: float, unit: str = "") -> str:
+def with_ends(
+    value: float,
+    lower: float,
+    upper: float,
+    unit: str = "",
+    like: float = math.nan,
+) -> str:
     """Write a number with its 95 % interval, if it has one.
 
     Parameters
@@ -47,6 +55,8 @@ def with_ends(value: float, lower: float, upper: float, unit: str = "") -> str:
     value, lower, upper : float
     unit : str, optional
         Put after the number and the interval.
+    like : float, optional
+        See `rounded`.
 
     Returns
     -------
@@ -56,18 +66,18 @@ def with_ends(value: float, lower: float, upper: float, unit: str = "") -> str:
     """
     width = upper - lower
     if not math.isfinite(width):
-        return rounded(value) + unit
+        return rounded(value, like=like) + unit
     if width == 0:
-        return f"{rounded(value)}{unit} ({rounded(lower)} to {rounded(upper)}{unit})"
-    exponent = _exponent(max(value, lower, upper, key=abs))
-    decimals = _digits(width, LEAST)
+        said, low, high = (rounded(n, like=like) for n in (value, lower, upper))
+        return f"{said}{unit} ({low} to {high}{unit})"
+    if not math.isfinite(like):
+        like = max(value, lower, upper, key=abs)
+    decimals, apart = _digits(width, LEAST), lower > 0 or upper < 0
     said, low, high = (
         _written(
             number,
-            max(decimals, _digits(number, LEAST))
-            if lower > 0 or upper < 0
-            else decimals,
-            exponent,
+            max(decimals, _digits(number, LEAST)) if apart else decimals,
+            _exponent(like),
         )
         for number in (value, lower, upper)
     )

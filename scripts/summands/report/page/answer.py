@@ -90,12 +90,15 @@ def _asked(frames: Frames, tables: Tables) -> str:
     if values is not None:
         mean, sd = values["mean"], values["sd"]
         about = (
-            f"{values['rows']:,} rows. {named(study.observed.source.value)}: mean "
-            f"{numbers.rounded(mean, sd)}, standard deviation {numbers.rounded(sd)}, in "
-            "the unit of the table, as all that follows"
+            f"{values['rows']:,} rows. {about}: mean {numbers.rounded(mean, sd)}, "
+            f"standard deviation {numbers.rounded(sd)}, in the unit of the table, as "
+            "all that follows"
         )
     verb = "add" if len(told) > 1 else "adds"
-    return f"{about}. Each value is taken as a sum of what its {listed(told)} {verb}; in brackets, how many of each there are."
+    return (
+        f"{about}. Each value is taken as a sum of what its {listed(told)} {verb}; in "
+        "brackets, how many of each there are."
+    )
 
 
 def _answer(frames: Frames, study: Study) -> Section:

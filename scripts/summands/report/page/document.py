@@ -20,8 +20,8 @@ from summands.report.page.content import Chart, Page, Select, columns
 # A choice of more than so many is typed, with a list to choose from.
 MANY = 40
 
-# Pixels below which a chart has little room; of charts with and without; of a label above
-# its row, and of a letter of a legend.
+# Pixels below which a chart has little room; of charts with room and without; of a
+# label above its row, and of a letter of a legend.
 NARROW = 600
 ROOM, LITTLE, ABOVE, LETTER = 1000, 328, 15, 7
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -56,7 +56,7 @@ def best(designs: pd.DataFrame, ratios: pd.DataFrame) -> Iterator[Finding]:
         See `Tables.compared`.
     """
     errors = designs[designs["metric"] == "rmse_over_total"]
-    several = errors["estimator"].nunique() > 1
+    several = len(set(errors["estimator"])) > 1
     uncertain = False
     for parameter, (what, unit) in TOLD.items():
         known = errors[errors["parameter"] == parameter]
@@ -74,11 +74,11 @@ def best(designs: pd.DataFrame, ratios: pd.DataFrame) -> Iterator[Finding]:
         bound = own[own["metric"] == "rmse_over_bound"]
         text = [
             f"{what}: {lead}.",
-            f"It is off by {_by_design(error, percent, f' of the {unit}')}.",
+            f"It is off by {_by_design(error, 100.0, '.2g', ' %', f' of the {unit}')}.",
         ]
         if len(bound):
-            least = " the least that is possible without bias"
-            text.append(f"That is {_by_design(bound, _times, least)}.")
+            least = " times the least that is possible without bias"
+            text.append(f"That is {_by_design(bound, 1.0, '.2f', '', least)}.")
         text += _more(others[first], first)
         uncertain |= bool(error["carried"].any() or bound["carried"].any())
         yield Finding("answer", " ".join(text))
@@ -108,31 +108,34 @@ def _lead(
     )
 
 
-def _by_design(part: pd.DataFrame, told: Callable[[float], str], unit: str) -> str:
+def _by_design(
+    part: pd.DataFrame, factor: float, style: str, sign: str, unit: str
+) -> str:
     """Tell a metric's mean over designs, and the designs where it is best and worst."""
 
-    def written(value: float, lower: float, upper: float, *, carried: bool) -> str:
-        said = f"{told(value)}{summary.CARRIED * carried}"
-        return said + (f" ({told(lower)} to {told(upper)})" if lower < upper else "")
+    def told(value: float, lower: float, upper: float, *, carried: bool) -> str:
+        said, low, high = (format(factor * n, style) for n in (value, lower, upper))
+        said += sign + summary.CARRIED * carried
+        return said + (f" ({low} to {high}{sign})" if lower < upper else "")
 
-    numbers = ["value", "lower", "upper"]
     order = part.sort_values("value", kind="stable")
-    if len(part) == 1:
-        carried = bool(part["carried"].iloc[0])
-        return f"{written(*part[numbers].iloc[0], carried=carried)}{unit}"
-    mean = mean_over_designs(part, log=True)
-    ends = [
-        f"{written(*row[numbers], carried=bool(row['carried']))} in {row['design']}"
-        for _, row in order.iloc[[0, -1]].iterrows()
-    ]
-    return (
-        f"{written(*mean, carried=bool(part['carried'].any()))}{unit} on average over "
-        f"{count(len(part), 'design')}, from {ends[0]} to {ends[1]}"
+    best, worst = (
+        (
+            told(
+                row["value"], row["lower"], row["upper"], carried=bool(row["carried"])
+            ),
+            row["design"],
+        )
+        for row in order.iloc[[0, -1]].to_dict("records")
     )
-
-
-def _times(value: float) -> str:
-    return f"{value:.2f} times"
+    if len(part) == 1:
+        return best[0] + unit
+    carried = bool(part["carried"].any())
+    mean = told(*mean_over_designs(part, log=True), carried=carried)
+    return (
+        f"{mean}{unit} on average over {count(len(part), 'design')}: from {best[0]} in "
+        f"{best[1]} to {worst[0]} in {worst[1]}"
+    )
 
 
 def _others(ratios: pd.DataFrame, estimators: Sequence[str]) -> Ratios:
