@@ -7,6 +7,8 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib import metadata
 from typing import Any
 
 import altair
@@ -14,6 +16,7 @@ import jinja2
 import vl_convert
 from markupsafe import Markup, escape
 
+from summands.files import storage
 from summands.report.page import HERE
 from summands.report.page.content import Chart, Page, Select, columns
 
@@ -124,8 +127,16 @@ def _bundle() -> str:
     """Vega, Vega-Lite and vega-embed in one script."""
     # The Vega-Lite that Altair wrote the charts for.
     version = ".".join(altair.SCHEMA_VERSION.split(".")[:2])
+    # It takes seconds to make, so it is kept beside compiled code, if that is allowed.
+    release = metadata.version("vl-convert-python")
+    kept = HERE / "__pycache__" / f"vega-{release}-{version}.js"
+    with suppress(OSError):
+        return kept.read_text(encoding="utf-8")
     bundle = vl_convert.javascript_bundle(_GLOBALS, vl_version=version)
-    return bundle.replace("</script", "<\\/script")
+    bundle = bundle.replace("</script", "<\\/script")
+    with suppress(OSError), storage.whole(kept) as unfinished:
+        unfinished.write_text(bundle, encoding="utf-8")
+    return bundle
 
 
 def _digest(code: str) -> str:
