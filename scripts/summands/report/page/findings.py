@@ -72,16 +72,17 @@ def best(designs: pd.DataFrame, ratios: pd.DataFrame) -> Iterator[Finding]:
         ]
         error = own[own["metric"] == "rmse_over_total"]
         bound = own[own["metric"] == "rmse_over_bound"]
-        text = [
-            f"{what}: {lead}.",
-            f"It is off by {_by_design(error, 100.0, '.2g', ' %', f' of the {unit}')}.",
-        ]
+        off = _by_design(error, 100.0, ".2g", " %", f" of the {unit}")
+        uncertain |= bool(error["carried"].any() or bound["carried"].any())
+        yield Finding("answer", f"{what}: {lead}. It is off by {off}.")
+        more = list(_more(others[first], first))
         if len(bound):
             least = " times the least that is possible without bias"
-            text.append(f"That is {_by_design(bound, 1.0, '.2f', '', least)}.")
-        text += _more(others[first], first)
-        uncertain |= bool(error["carried"].any() or bound["carried"].any())
-        yield Finding("answer", " ".join(text))
+            told = _by_design(bound, 1.0, ".2f", "", least)
+            called = names.parameter(parameter)
+            more.insert(0, f"The error of {first} in {called} is {told}.")
+        if more:
+            yield Finding("answer", " ".join(more))
     if uncertain:
         yield Finding(
             "note",
