@@ -17,6 +17,7 @@ import yaml
 from summands.data import table_data
 from summands.estimation import kept_draws, tables
 from summands.files import job, provenance, storage
+from summands.model import units
 from summands.report import answer, findings
 from summands.study import answers, study
 
@@ -91,10 +92,20 @@ def main(
     for name, made in found.items():
         with storage.whole(outputs[name]) as path:
             pq.write_table(made, path, compression=storage.COMPRESSION)
+    whole = units.Units.of(cells)
     texts = {
         "study": yaml.safe_dump(checked.resolved, sort_keys=False),
         "provenance": json.dumps(
-            {**provenance.record(packages), "table": digest}, indent=2
+            {
+                **provenance.record(packages),
+                "table": digest,
+                "values": {
+                    "rows": int(cells.n.sum()),
+                    "mean": whole.origin,
+                    "sd": whole.scale,
+                },
+            },
+            indent=2,
         )
         + "\n",
         "summary": answer.text(checked, levels, counts, found),

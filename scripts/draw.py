@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from summands.files import job, storage
-from summands.report import registry
+from summands.report import plotting, registry
 from summands.report.reading import Tables
 from summands.study import study
 
@@ -31,7 +31,11 @@ def main(
     tables = Tables(checked, inputs)
     for figure in registry.of(checked):
         drawn = figure.draw(figure.panel(tables))
+        plotting.legible(drawn)
         for kind, output in FORMATS.items():
+            # Both have one layout, which takes long to find.
+            if kind != next(iter(FORMATS)):
+                drawn.set_layout_engine("none")
             with storage.whole(outputs[figure.name + output]) as unfinished:
                 drawn.savefig(unfinished, format=kind)
 

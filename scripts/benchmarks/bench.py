@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from benchmarks import layouts
 from benchmarks.contenders import CONTENDERS, DESIGNS, SEED
 from summands.files import job
-from summands.report import plotting
+from summands.report import looks, plotting
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "results" / "bench"
@@ -151,7 +151,7 @@ def draw(measured: pd.DataFrame) -> Figure:
         axis = figure.subplots()
         for number, design in enumerate(DESIGNS):
             part = measured[measured["design"] == design]
-            for good, face in ((True, plotting.COLOURS[number]), (False, "white")):
+            for good, face in ((True, looks.COLOURS[number]), (False, "white")):
                 some = part[part["converged"] == good]
                 axis.plot(
                     some["cpu"],
@@ -161,7 +161,7 @@ def draw(measured: pd.DataFrame) -> Figure:
                     ],
                     "o",
                     markersize=4,
-                    color=plotting.COLOURS[number],
+                    color=looks.COLOURS[number],
                     markerfacecolor=face,
                     label=design if good else None,
                 )

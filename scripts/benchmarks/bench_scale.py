@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 
 from benchmarks import scale
 from summands.files import job
-from summands.report import plotting
+from summands.report import looks, plotting
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "results" / "bench"
@@ -220,7 +220,7 @@ def draw(of_rows: pd.DataFrame, of_designs: pd.DataFrame) -> Figure:
         axes = figure.subplots(2, 2, sharex="col")
         for column, (table, name, lines) in zip(axes.T, sides, strict=True):
             for number, (line, label) in enumerate(lines.items()):
-                colour = plotting.COLOURS[number]
+                colour = looks.COLOURS[number]
                 style = {"color": colour, "label": label, "markersize": 4}
                 column[0].plot(table[name], table[line], "o-", **style)
                 column[1].plot(table[name], table[f"{line}_memory"], "o-", **style)

@@ -45,7 +45,7 @@ def page(*charts: content.Chart) -> content.Page:
             blocks=[content.Block(LABELS[0], "\n".join(LABELS))],
         )
     ]
-    return content.Page(LABELS[0], LABELS[1], LABELS, sections)
+    return content.Page(LABELS[0], LABELS[1], LABELS, sections, about=LABELS[2])
 
 
 def write(path, made):
@@ -60,7 +60,8 @@ def test_texts_of_all_kinds_are_texts(tmp_path, opened):
         assert shown.evaluate("document.querySelectorAll('img').length") == 0
         cells = shown.locator("[data-table=own] td:first-child").all_text_contents()
         assert cells == LABELS
-        assert shown.inner_text("h1") == LABELS[0]
+        assert shown.inner_text("h1") == f"{LABELS[0]}: {LABELS[2]}"
+        assert shown.title() == f"{LABELS[0]}: {LABELS[2]}"
         assert shown.locator(".finding").count() == len(LABELS)
         line = shown.locator("figure pre code").text_content()
         read = []

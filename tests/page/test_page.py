@@ -269,8 +269,9 @@ def test_a_link_restores_what_was_chosen(made, opened):
         choose(page, "design", "cc_02")
         unfold(page, name)
         page.locator(f"[data-table='{name}'] th button").nth(2).click()
-        section = page.locator("nav a").nth(3).get_attribute("data-at")
+        section = page.locator("nav a").nth(3).get_attribute("href").removeprefix("#")
         page.locator("nav a").nth(3).click()
+        page.wait_for_function("location.hash.includes('design=')")
         link, shown, listed = (
             page.url.partition("#")[2],
             counts(page),
@@ -344,11 +345,31 @@ def test_downloads_hold_what_is_shown(made, opened):
         assert png.startswith(b"\x89PNG")
         width = int.from_bytes(png[16:20])
         assert width > 1000
-        own = page.locator("#answer [data-table]").first.get_attribute("data-table")
-        read = [
-            *csv.reader(io.StringIO(download(page, own, "csv").decode("utf-8-sig")))
+
+
+def test_files_of_tables_have_raw_numbers_and_their_intervals(made, opened):
+    for kind, own, head in (
+        ("default", "recovered", "error"),
+        ("observed", "components", "standard deviation"),
+    ):
+        with opened(made(kind)) as page:
+            text = download(page, own, "csv").decode("utf-8-sig")
+            shown = page.locator(f"[data-table='{own}'] th:visible").count()
+        first_line, *rows = csv.reader(io.StringIO(text, newline=""))
+        assert len(first_line) > shown
+        assert rows
+        places = [
+            first_line.index(name) for name in (head, f"{head}: from", f"{head}: to")
         ]
-        assert read[1:] == table(page, own)
+        known = 0
+        for row in rows:
+            cells = [row[place] for place in places]
+            if all(cells) and "-" not in cells:
+                value, low, high = map(float, cells)
+                assert low <= value <= high
+                known += 1
+        assert known > 0
+        assert not any("(" in cell for row in rows for cell in row)
 
 
 def test_of_many_designs_one_is_typed(made, opened):
@@ -484,7 +505,7 @@ def test_charts_follow_the_width_of_the_page(made, opened):
             "the height is no reason"
         )
         page.set_viewport_size({"width": 700, "height": 500})
-        page.wait_for_function("!document.documentElement.dataset.ready")
+        page.wait_for_function("document.documentElement.dataset.ready !== 'all'")
         ready(page)
         assert page.locator("svg[data-old]").count() == 0
         assert all(

@@ -49,7 +49,8 @@ class Made:
             pq.write_table(table, folder / f"{name}.parquet")
         record = '{"commit": "c", "modified": false, "python": "3", "platform": "p"'
         (folder / "provenance.json").write_text(
-            record + ', "packages": {}, "table": "t"}'
+            record + ', "packages": {}, "table": "t", '
+            '"values": {"rows": 49, "mean": 10.23, "sd": 1.3}}'
         )
         paths = {name: str(folder / f"{name}.parquet") for name in self.tables}
         return Tables(

@@ -37,7 +37,7 @@ rule draw:
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
         results=results_folder,
-        code=provenance.digest("draw.py"),
+        code=provenance.digest("draw.py", wording=True),
     message:
         "draw the figures"
     script:
@@ -63,7 +63,11 @@ rule page:
         runtime=lambda wildcards, attempt: attempt * 30,
     params:
         results=results_folder,
-        code=provenance.digest("page.py"),
+        code=provenance.digest(
+            "page.py",
+            *(f"summands.estimators.{each.method}" for each in STUDY.estimators.values()),
+            wording=True,
+        ),
         texts=[storage.digest(path) for path in texts()],
     message:
         "write the page"

@@ -26,7 +26,7 @@ WITHOUT_NUMBERS = Path("summands", "files")
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
 
 
-def digest(script: str, *modules: str) -> str:
+def digest(script: str, *modules: str, wording: bool = False) -> str:
     """Digest of the code and packages that a script's results depend on.
 
     It covers the script, the modules of this library that it imports, directly or
@@ -40,6 +40,9 @@ def digest(script: str, *modules: str) -> str:
         File name of a script in scripts/.
     *modules : str
         Modules that it imports by a computed name, such as an estimator.
+    wording : bool
+        Whether the wording counts, docstrings included: of a script whose results are
+        words.
 
     Returns
     -------
@@ -53,7 +56,7 @@ def digest(script: str, *modules: str) -> str:
         path = todo.pop()
         if path is None or path in seen:
             continue
-        code, imported = _read(path, path.stat().st_mtime_ns)
+        code, imported = _read(path, path.stat().st_mtime_ns, wording)
         seen[path] = code
         for name in imported:
             file = _file(name)
@@ -68,7 +71,7 @@ def digest(script: str, *modules: str) -> str:
 
 
 @cache
-def _read(path: Path, changed: int) -> tuple[str, tuple[str, ...]]:
+def _read(path: Path, changed: int, wording: bool) -> tuple[str, tuple[str, ...]]:
     """Digest of one file's code as it was changed last, and the names it imports."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
@@ -81,6 +84,8 @@ def _read(path: Path, changed: int) -> tuple[str, tuple[str, ...]]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             imported.append(node.module)
             imported += [f"{node.module}.{alias.name}" for alias in node.names]
+        if wording:
+            continue
         if isinstance(
             node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
         ) and ast.get_docstring(node, clean=False):

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from matplotlib import axes as mpl_axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from summands.decomposition import predictive
 from summands.report.answer_panels import Forest
 from summands.report.check_panels import Checked, Extremes, Priors
-from summands.report.plotting import GREY, STYLE, colour, markers, nothing, plain
+from summands.report.looks import GREY, colour, marker
+from summands.report.plotting import STYLE, markers, nothing, of_estimators, plain
 
 # Inches that a row, and what is around a facet, take.
 OF_ROW, AROUND = 0.22, 1.1
@@ -159,7 +159,7 @@ def checks(panel: Checked) -> Figure:
                         place.plot(
                             those["position"][here],
                             at[here],
-                            "D" if out else "o",
+                            marker(estimators[name]),
                             color=shade,
                             markerfacecolor=fill,
                             markersize=4,
@@ -260,7 +260,7 @@ def _intervals(
         place.plot(
             points["estimate"][here],
             at[here],
-            "o",
+            marker(number),
             color=shade,
             markerfacecolor=fill,
             markersize=3.5,
@@ -274,20 +274,10 @@ def _legend(
     raw: str = "",
     beware: str = BEWARE,
 ) -> None:
-    handles = markers([colour(number) for number in estimators.values()])
+    handles = of_estimators(estimators.values())
     names = list(estimators)
     for mark, name in (("x", raw), ("o", beware if hollow else "")):
         if name:
-            handles.append(
-                Line2D(
-                    [],
-                    [],
-                    marker=mark,
-                    linestyle="",
-                    color=GREY,
-                    markerfacecolor="white",
-                    markersize=4,
-                )
-            )
+            handles += markers([GREY], mark, hollow=True)
             names.append(name)
     figure.legend(handles, names, ncols=3, loc="outside upper center")

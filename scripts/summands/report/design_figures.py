@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from summands.report import names
 from summands.report.axes import Axis
 from summands.report.design_panels import ByDesign
+from summands.report.looks import colour, marker
 from summands.report.panels import present
-from summands.report.plotting import STYLE, colour, markers, nothing, number
+from summands.report.plotting import STYLE, markers, nothing, number, of_estimators
 
 # Height of the offsets of estimators within the line of a design.
 SPREAD = 0.6
@@ -63,7 +64,7 @@ def _by_name(figure: Figure, panel: ByDesign) -> None:
         for order, hollow, part in _series(panel, panel.designs, parameter):
             shift = (order - (len(estimators) - 1) / 2) * SPREAD / len(estimators)
             line = part["design"].map(designs.index).to_numpy() + shift
-            _points(place, part, line, colour(order), hollow=hollow)
+            _points(place, part, line, order, hollow=hollow)
         for mark in panel.axis.marks:
             place.axvline(mark, color="black", linewidth=0.8)
         _scale_across(place, panel.axis)
@@ -79,7 +80,7 @@ def _by_size(figure: Figure, panel: ByDesign) -> None:
     share = panel.axis.limits is not None
     for place, parameter in _places(figure, panel, 0.6, height=3.6, sharey=share):
         for order, hollow, part in _series(panel, panel.steps, parameter):
-            _curve(place, part, colour(order), hollow=hollow)
+            _curve(place, part, order, hollow=hollow)
         for mark in panel.axis.marks:
             place.axhline(mark, color="black", linewidth=0.8)
         _scale_across(place, panel.sizes)
@@ -130,12 +131,12 @@ def _series(
 
 def _explain(figure: Figure, panel: ByDesign, *, carried: bool) -> None:
     labels = _estimators(panel)
-    handles = markers([colour(order) for order in range(len(labels))])
+    handles = of_estimators(range(len(labels)))
     if panel.designs["worst"].notna().any():
         handles += markers(["black"], "x")
         labels.append("worst contributor")
     if carried:
-        handles += markers(["black"], "D")
+        handles += markers(["black"], hollow=True)
         labels.append("carried by one replicate")
     figure.legend(handles, labels, ncols=3, loc="outside upper center")
 
@@ -166,20 +167,27 @@ def _points(
     place: mpl_axes.Axes,
     part: pd.DataFrame,
     line: NDArray[np.float64],
-    colour: str,
+    order: int,
     *,
     hollow: bool,
 ) -> None:
     """Draw a point for each design, with its Monte-Carlo interval, and the worst."""
-    value, carried = part["value"].to_numpy(), part["carried"].to_numpy()
+    value, carried = part["value"].to_numpy(), part["carried"].to_numpy(bool)
+    shade, shape = colour(order), marker(order)
     place.errorbar(
-        value, line, xerr=_interval(part), fmt="none", ecolor=colour, elinewidth=1
+        value, line, xerr=_interval(part), fmt="none", ecolor=shade, elinewidth=1
     )
-    face = "white" if hollow else colour
-    place.plot(value, line, "o", color=colour, markersize=3.5, markerfacecolor=face)
-    place.plot(value[carried], line[carried], "D", color=colour, markersize=4.5)
+    for some, face in ((~carried, shade), (carried, "white")):
+        place.plot(
+            value[some],
+            line[some],
+            shape,
+            color=shade,
+            markersize=3.5,
+            markerfacecolor="white" if hollow else face,
+        )
     if not hollow:
-        place.plot(part["worst"], line, "x", color=colour, markersize=4)
+        place.plot(part["worst"], line, "x", color=shade, markersize=4)
         for x, mean, y, name in zip(
             part["worst"], value, line, part["worst_name"], strict=True
         ):
@@ -194,33 +202,34 @@ def _points(
                     ha="left" if side > 0 else "right",
                     va="center",
                     fontsize=5,
-                    color=colour,
+                    color=shade,
                 )
 
 
 def _curve(
-    place: mpl_axes.Axes, part: pd.DataFrame, colour: str, *, hollow: bool
+    place: mpl_axes.Axes, part: pd.DataFrame, order: int, *, hollow: bool
 ) -> None:
     """Draw means over designs of like size, and where nine in ten of them lie."""
+    shade = colour(order)
     place.fill_between(
-        part["size"], part["low"], part["high"], color=colour, alpha=0.12, linewidth=0
+        part["size"], part["low"], part["high"], color=shade, alpha=0.12, linewidth=0
     )
     place.errorbar(
         part["size"],
         part["value"],
         yerr=_interval(part),
-        fmt="o-",
-        color=colour,
+        fmt=f"{marker(order)}-",
+        color=shade,
         markersize=3.5,
         linewidth=1,
-        markerfacecolor="white" if hollow else colour,
+        markerfacecolor="white" if hollow else shade,
     )
     if not hollow and part["worst"].notna().any():
         place.plot(
             part["size"],
             part["worst"],
             "x:",
-            color=colour,
+            color=shade,
             markersize=4,
             linewidth=0.8,
         )

@@ -13,15 +13,8 @@ from matplotlib.ticker import NullLocator, SymmetricalLogLocator
 
 from summands.report import names, panels
 from summands.report.axes import Axis
-from summands.report.plotting import (
-    COLOURS,
-    GREY,
-    STYLE,
-    markers,
-    nothing,
-    number,
-    plain,
-)
+from summands.report.looks import COLOURS, GREY
+from summands.report.plotting import STYLE, markers, nothing, number, plain
 
 
 def truth_against_estimate(panel: panels.Scatter) -> Figure:
@@ -64,7 +57,7 @@ def truth_against_estimate(panel: panels.Scatter) -> Figure:
         labels = ["converged", "not converged"]
         shown = 1 if panel.points["converged"].all() else 2
         figure.legend(
-            markers(COLOURS[:shown]),
+            [*markers(COLOURS[:1]), *markers(COLOURS[1:2], "x")][:shown],
             labels[:shown],
             ncols=2,
             loc="outside upper center",
@@ -106,7 +99,7 @@ def _scatter(place: mpl_axes.Axes, points: pd.DataFrame, beyond: int) -> None:
         _write(place, 0.5, 0.5, "not estimated", ha="center")
         return
     for converged, colour in ((True, COLOURS[0]), (False, COLOURS[1])):
-        for outside, marker in ((False, "o"), (True, "^")):
+        for outside, marker in ((False, "o" if converged else "x"), (True, "^")):
             some = points[
                 (points["converged"] == converged) & (points["beyond"] == outside)
             ]
@@ -115,7 +108,7 @@ def _scatter(place: mpl_axes.Axes, points: pd.DataFrame, beyond: int) -> None:
                 some["shown"],
                 s=20 if outside else 6,
                 alpha=0.5,
-                linewidths=0,
+                linewidths=0.8 if marker == "x" else 0,
                 marker=marker,
                 color=colour,
                 rasterized=True,

@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 
 from summands.report import names
 from summands.report.grid_panels import METRICS, Loop, Map, Pool
+from summands.report.looks import GREY, colour, marker
 from summands.report.panels import present
-from summands.report.plotting import GREY, STYLE, colour, markers, nothing, number
+from summands.report.plotting import STYLE, nothing, number, of_estimators
 
 # Height of the offsets of estimators within a row of a forest.
 SPREAD = 0.6
@@ -51,7 +52,13 @@ def nested_loop(panel: Loop) -> Figure:
             for order, estimator in enumerate(estimators):
                 part = of_parameter[of_parameter["estimator"] == estimator]
                 place.step(
-                    part["position"], part["value"], where="mid", color=colour(order)
+                    part["position"],
+                    part["value"],
+                    where="mid",
+                    color=colour(order),
+                    marker=marker(order),
+                    markersize=2.5,
+                    linewidth=1,
                 )
             place.set_yscale("log")
             number(place.yaxis)
@@ -66,7 +73,7 @@ def nested_loop(panel: Loop) -> Figure:
         axes[-1].set_xticks([])
         figure.supylabel(panel.axis.label, fontsize=9)
         figure.legend(
-            markers([colour(order) for order in range(len(estimators))]),
+            of_estimators(range(len(estimators))),
             estimators,
             ncols=3,
             loc="outside upper center",
@@ -168,7 +175,7 @@ def pooled(panel: Pool) -> Figure:
             place.set_title(names.parameter(parameter))
         figure.supylabel("rows per contributor", fontsize=9)
         figure.legend(
-            markers([colour(order) for order in range(len(estimators))]),
+            of_estimators(range(len(estimators))),
             estimators,
             ncols=3,
             loc="outside upper center",
@@ -191,5 +198,10 @@ def _forest(
         value = some["value"].to_numpy(float)
         ends = np.abs(some[["lower", "upper"]].to_numpy(float) - value[:, None]).T
         place.errorbar(
-            value, line, xerr=ends, fmt="o", color=colour(order), markersize=3.5
+            value,
+            line,
+            xerr=ends,
+            fmt=marker(order),
+            color=colour(order),
+            markersize=3.5,
         )

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
+from matplotlib import font_manager, ft2font
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.text import Text
+from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
-# Okabe and Ito's palette, which colour-blind readers can tell apart.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-
-GREY = "#777777"
+from summands.report import looks
 
 STYLE: Any = {
     "font.size": 9,
@@ -28,11 +28,6 @@ STYLE: Any = {
     "figure.dpi": 110,
     "savefig.dpi": 110,
 }
-
-
-def colour(number: int) -> str:
-    """Colour of the estimator of this number."""
-    return COLOURS[number % len(COLOURS)]
 
 
 def nothing(figure: Figure, why: str = "see fits.parquet") -> Figure:
@@ -92,9 +87,78 @@ def plain(*axes: XAxis | YAxis) -> str:
     return f" (unit 1e{exponent})" if exponent else ""
 
 
-def markers(colours: Sequence[str], shape: str = "o") -> list[Line2D]:
+def markers(
+    colours: Sequence[str], marker: str = "o", *, hollow: bool = False
+) -> list[Line2D]:
     """Points of a legend."""
     return [
-        Line2D([], [], marker=shape, linestyle="", color=colour, markersize=4)
+        Line2D(
+            [],
+            [],
+            marker=marker,
+            linestyle="",
+            color=colour,
+            markerfacecolor="white" if hollow else colour,
+            markersize=4,
+        )
         for colour in colours
     ]
+
+
+def of_estimators(numbers: Iterable[int]) -> list[Line2D]:
+    """Points of a legend, of the estimators of these numbers."""
+    return [
+        line
+        for number in numbers
+        for line in markers([looks.colour(number)], looks.marker(number))
+    ]
+
+
+def legible(figure: Figure) -> None:
+    """Write texts in fonts that have their letters, and leave out what none has.
+
+    Names of users are in any script. Where the usual font does not have a letter the
+    fonts of the machine are searched; letters that are in none of them, such as emoji,
+    would be boxes.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        With all its texts.
+    """
+    usual = ft2font.FT2Font(font_manager.findfont(font_manager.FontProperties()))
+    texts = figure.findobj(Text)
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            if isinstance(axis.get_major_locator(), FixedLocator):
+                texts += axis.get_ticklabels()
+    lost = {ord(letter) for text in texts for letter in text.get_text()} - {10}
+    lost -= {*usual.get_charmap()}
+    if not lost:
+        return
+    families = list(mpl.rcParams["font.family"])
+    for path in sorted(font_manager.findSystemFonts()):
+        try:
+            found = lost & {*ft2font.FT2Font(path).get_charmap()}
+        except (OSError, RuntimeError):
+            continue
+        if found:
+            font_manager.fontManager.addfont(path)
+            families.append(font_manager.FontProperties(fname=path).get_name())
+            lost -= found
+        if not lost:
+            break
+
+    def plain(text: str) -> str:
+        told = "".join(letter for letter in text if ord(letter) not in lost).strip()
+        return told or "".join(f"U+{ord(letter):04X}" for letter in text[:1])
+
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            places = axis.get_majorticklocs()
+            if isinstance(axis.get_major_locator(), FixedLocator):
+                labels = [plain(label.get_text()) for label in axis.get_ticklabels()]
+                axis.set_ticks(places, labels, fontfamily=families)
+    for text in texts:
+        text.set_text(plain(text.get_text()))
+        text.set_fontfamily(families)

@@ -14,10 +14,14 @@ from matplotlib.patches import Patch
 
 from summands.report import names
 from summands.report.fit_panels import FAILED, FINE, NOT_CONVERGED, Outcomes
+from summands.report.looks import COLOURS, GREY
 from summands.report.panels import present
-from summands.report.plotting import COLOURS, GREY, STYLE, markers, nothing
+from summands.report.plotting import STYLE, markers, nothing
 from summands.report.replicate_panels import Contraction, Zip
 from summands.report.ridge_panel import Ridge
+
+# Points of fits that converged and of those that did not.
+OF_FITS = ((True, COLOURS[0], "o"), (False, COLOURS[1], "x"))
 
 OF_RESULTS = {FAILED: COLOURS[1], NOT_CONVERGED: COLOURS[5], FINE: "#c8ced4"}
 
@@ -61,14 +65,15 @@ def contraction(panel: Contraction) -> Figure:
         for place, part in _grid(
             figure, panel.points, (2.1, 2.0), sharex=True, sharey=True
         ):
-            for converged, colour in ((True, COLOURS[0]), (False, COLOURS[1])):
+            for converged, colour, marker in OF_FITS:
                 some = part[part["converged"].astype(bool) == converged]
                 place.scatter(
                     some["contraction"],
                     some["z"],
                     s=5,
                     alpha=0.4,
-                    linewidths=0,
+                    linewidths=0 if converged else 0.8,
+                    marker=marker,
                     color=colour,
                     rasterized=True,
                 )
@@ -79,7 +84,11 @@ def contraction(panel: Contraction) -> Figure:
         figure.supylabel(panel.upwards.label, fontsize=9)
         shown = 1 if panel.points["converged"].all() else 2
         figure.legend(
-            markers(COLOURS[:shown]),
+            [
+                each
+                for _, *look in OF_FITS[:shown]
+                for each in markers([look[0]], look[1])
+            ],
             ["converged", "not converged"][:shown],
             ncols=2,
             loc="outside upper center",

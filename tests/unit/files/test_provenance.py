@@ -139,6 +139,33 @@ def test_wording_and_remarks_run_nothing_again(library):
     assert digests() == before
 
 
+def test_the_wording_of_the_page_and_of_figures_is_their_content(library):
+    def worded():
+        return {
+            script: provenance.digest(
+                script, "summands.estimators.nutpie", wording=True
+            )
+            for script in ("page.py", "draw.py")
+        }
+
+    page, estimator = library / "report" / "page", library / "estimators"
+    for path, old, changes in (
+        (page / "findings.py", "errs least", {"page.py"}),
+        (page / "recovery.py", "Parameter-recovery study", {"page.py"}),
+        (library / "report" / "answer_figures.py", "probability (", {"draw.py"}),
+        (estimator / "nutpie.py", '"""', {"page.py", "draw.py"}),
+    ):
+        before, text = worded(), path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, f"{old}In other words ", 1))
+        after = worded()
+        assert {name for name in before if before[name] != after[name]} >= changes
+        append(path, "# A remark.\n")
+        assert worded() == after
+        path.write_text(text)
+        assert worded() == before
+
+
 def test_a_new_version_of_a_package_changes_what_imports_it(monkeypatch):
     before = digests()
     version = provenance._version

@@ -30,7 +30,9 @@ def starting(page, start):
 
 
 def test_the_first_screen_answers(page):
-    assert page.asked[0].startswith("49 values of thickness of <b>. Each is taken as")
+    assert page.asked[0].startswith("49 rows. Values of thickness of <b>: mean 10.2, ")
+    assert "standard deviation 1.3, in the unit of the table" in page.asked[0]
+    assert page.heading == "s: what makes thickness of <b> vary"
     assert "tool $x$ (5) and lot (3) add" in page.asked[0]
     kind, text = starting(page, "What makes the values differ")
     assert kind == "answer"

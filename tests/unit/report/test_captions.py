@@ -16,9 +16,9 @@ def test_a_page_has_no_words_on_image_files(name):
 
 
 def test_what_is_left_out_is_in_the_captions_of_files():
-    text = (captions.CAPTIONS / "truth.rst").read_text(encoding="utf-8")
+    text = (captions.CAPTIONS / "contraction.rst").read_text(encoding="utf-8")
     assert "In image files" in text
-    assert any("On the page" in part for part in captions.paragraphs("truth"))
+    assert any("On the page" in part for part in captions.paragraphs("error"))
     assert len(captions.paragraphs("error", many=True)) > len(
         captions.paragraphs("error")
     )

@@ -1,4 +1,5 @@
 import math
+import re
 
 import numpy as np
 import pytest
@@ -37,6 +38,25 @@ def test_an_interval_stands_behind_its_number():
     assert numbers.with_ends(18.4, 10.2, 26.0, " %") == "18 % (10 to 26 %)"
     # An interval of no width says nothing of digits.
     assert numbers.with_ends(1.5, 1.5, 1.5) == "1.5 (1.5 to 1.5)"
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-9, 1e-6, 1e-3, 1.0, 1e6])
+def test_no_number_on_one_side_of_zero_is_rounded_to_nothing(unit):
+    """However skewed its interval is; and all numbers have one exponent."""
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        low, value, high = unit * np.sort(10 ** rng.uniform(-3, 1, 3))
+        told = numbers.with_ends(value, low, high)
+        found = [float(each) for each in re.findall(r"[-\d.]+(?:e-?\d+)?", told)]
+        assert found == pytest.approx([value, low, high], rel=0.051)
+        assert len({*re.findall(r"e-?\d+", told)}) < 2
+        mirrored = numbers.with_ends(-value, -high, -low)
+        assert mirrored.replace("-", "").split()[0] == told.replace("-", "").split()[0]
+
+
+def test_numbers_that_stand_together_have_one_exponent():
+    told = [numbers.rounded(value, like=2e-6) for value in (2e-6, 3e-8, 4.5e-7)]
+    assert told == ["2e-6", "0.03e-6", "0.45e-6"]
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,8 @@ def test_the_first_screen_says_who_is_best_how_sure_at_what_cost_and_what_failed
     text = " ".join(finding.text for finding in answer.findings)
     for words in (
         "errs least",
-        "times (",
+        ") times the least that is possible without bias",
+        "on average over 2 designs: from ",
         "95 % intervals of full",
         "95 % intervals of partial",
         "test of calibration",

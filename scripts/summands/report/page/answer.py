@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from summands.report import findings, labels, registry
+from summands.report import findings, labels, numbers, registry
 from summands.report.findings import Frames
 from summands.report.labels import named
 from summands.report.page import answer_grids, answer_words, captions, machinery
@@ -43,7 +43,7 @@ def page(tables: Tables) -> Page:
     return Page(
         study.name,
         "An observed table, taken apart",
-        [_asked(frames, study)],
+        [_asked(frames, tables)],
         [
             _answer(frames, study),
             *_figures(tables),
@@ -51,6 +51,7 @@ def page(tables: Tables) -> Page:
         ],
         [select for select in selects if len(select.options) > 1],
         results=f"results/{study.name}",
+        about=f"what makes {named(study.observed.source.value)} vary",
     )
 
 
@@ -73,8 +74,9 @@ def _figures(tables: Tables) -> Iterator[Section]:
         )
 
 
-def _asked(frames: Frames, study: Study) -> str:
+def _asked(frames: Frames, tables: Tables) -> str:
     """Say what was measured, and what it is taken to be a sum of."""
+    study = tables.study
     assert study.observed is not None
     estimates = frames["estimates"]
     sizes = estimates.groupby("level")["contributor"].nunique()
@@ -82,14 +84,20 @@ def _asked(frames: Frames, study: Study) -> str:
         f"{name} ({sizes[level]:,})" if level in sizes else name
         for level, name in labels.by_level(study).items()
     ]
-    found = frames["shrinkage"]
-    first = found[found["estimator"] == found["estimator"].iloc[:1].squeeze()]
-    rows = first[first["level"] == first["level"].min()]["rows"].sum()
-    count = f"{rows:,} values of" if rows else "Values of"
+    # Results of earlier versions do not have it.
+    values = tables.provenance().get("values")
+    about = f"Values of {named(study.observed.source.value)}"
+    if values is not None:
+        mean, sd = values["mean"], values["sd"]
+        about = (
+            f"{values['rows']:,} rows. {about}: mean {numbers.rounded(mean, sd)}, "
+            f"standard deviation {numbers.rounded(sd)}, in the unit of the table, as "
+            "all that follows"
+        )
     verb = "add" if len(told) > 1 else "adds"
     return (
-        f"{count} {named(study.observed.source.value)}. Each is taken as a sum of what "
-        f"its {listed(told)} {verb}; in brackets, how many of each there are."
+        f"{about}. Each value is taken as a sum of what its {listed(told)} {verb}; in "
+        "brackets, how many of each there are."
     )
 
 

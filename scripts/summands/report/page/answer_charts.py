@@ -29,6 +29,9 @@ from summands.report.page.row_charts import (
 # Shades of larger probabilities have light letters.
 DARK = 0.75
 
+# What hollow points are.
+HOLLOW = "Hollow: beware. The column “beware” of the values says of what."
+
 # Estimates below it have too many zeros to be read.
 TINY = 1e-3
 
@@ -75,6 +78,8 @@ def forest(panel: Forest, entry: Entry) -> Chart:
         ("estimator", "level"),
         facet_width=500,
         margin=margin(data["row"]),
+        hollow=HOLLOW * rows.doubtful,
+        line=rows.line,
     )
 
 
@@ -147,6 +152,7 @@ def extremes(panel: Extremes, entry: Entry) -> Chart:
         else [],
         facet_width=420,
         margin=margin(data["row"]),
+        shaded=True,
     )
 
 
@@ -171,7 +177,7 @@ def checks(panel: Checked, entry: Entry) -> Chart:
     value = alt.X("position:Q", title="position among drawn tables: -1 to 1 holds 95 %")
     layers = [
         *charts.marks(Axis("", marks=(-1.0, 1.0))),
-        rows.points(titles, value, "outside"),
+        rows.points(titles, value),
     ]
     return Chart(
         entry.name,
@@ -194,6 +200,8 @@ def checks(panel: Checked, entry: Entry) -> Chart:
         ],
         facet_width=500,
         margin=margin(data["row"]),
+        hollow="Hollow: outside of 95 % of the drawn tables." * rows.doubtful,
+        line=rows.line,
     )
 
 
@@ -231,6 +239,8 @@ def priors(panel: Priors, entry: Entry) -> Chart:
         entry.source,
         ("estimator",),
         margin=margin(data["row"]),
+        hollow=HOLLOW * rows.doubtful,
+        line=rows.line,
     )
 
 

@@ -15,6 +15,9 @@ from summands.report.labels import named
 from summands.report.page.content import Cell, Grid
 from summands.study.study import Study
 
+# Columns of the table "estimates" with a variance contrast and its interval.
+CONTRAST = ("estimate", "lower_95", "upper_95")
+
 # Columns of the table "gauge" that are shown.
 GAUGE = ("sd", "contribution", "study_variation", "tolerance_share", "ndc")
 
@@ -45,6 +48,7 @@ def grids(main: str | None, frames: Frames, study: Study) -> Iterator[Grid]:
 def _components(frames: Frames, study: Study) -> Grid:
     found = frames["components"]
     names = labels.of_components(found, study)
+    largest = _largest(found["sd"], found["sd_upper_95"])
     rows = []
     for name, row in zip(names, found.to_dict("records"), strict=True):
         share, sd = findings.number(row, "share"), findings.number(row, "sd")
@@ -52,8 +56,8 @@ def _components(frames: Frames, study: Study) -> Grid:
             (
                 Cell(named(name)),
                 Cell(row["estimator"]),
-                Cell(_share(share), _known(share.estimate)),
-                _with_ends(sd),
+                _percent(share),
+                _with_ends(sd, largest),
                 Cell(doubts.of_component(row, frames)),
             )
         )
@@ -104,7 +108,7 @@ def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
         scatter.set_index(keys)[["sd", "sd_lower_95", "sd_upper_95"]], on=keys
     )
     told = told.join(
-        contrast.set_index(keys)[["estimate", "lower_95", "upper_95"]].add_prefix("c_"),
+        contrast.set_index(keys)[[*CONTRAST]].add_prefix("c_"),
         on=keys,
     )
     noisy = not scatter.empty
@@ -115,22 +119,28 @@ def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
     rows = []
     left = 0
     names = labels.by_level(study)
+    means = _largest(told["mu"], told["lower_95"], told["upper_95"])
+    sds = _largest(told["sd"], told["sd_upper_95"])
+    contrasts = _largest(told["c_estimate"], told["c_upper_95"])
     for level, mine in told.groupby("level"):
         chosen = mine.nlargest(SHOWN, "most") if len(mine) > SHOWN else mine
         left += len(mine) - len(chosen)
         for row in chosen.sort_values("mu", ascending=False).to_dict("records"):
+            contrast_of = Number(*(row[f"c_{n}"] for n in CONTRAST))
             scattered = (
-                findings.number(row, "sd"),
-                Number(row["c_estimate"], row["c_lower_95"], row["c_upper_95"]),
+                _with_ends(findings.number(row, "sd"), sds),
+                _with_ends(contrast_of, contrasts),
             )
             rows.append(
                 (
-                    Cell(named(names[int(str(level))])),
                     Cell(named(row["row"])),
+                    Cell(named(names[int(str(level))])),
                     Cell(f"{row['rows']:,}", float(row["rows"])),
-                    _cell(row["least_squares"], row["upper_95"] - row["lower_95"]),
-                    _with_ends(findings.number(row, "mu")),
-                    *(map(_with_ends, scattered) if noisy else ()),
+                    _cell(
+                        row["least_squares"], row["upper_95"] - row["lower_95"], means
+                    ),
+                    _with_ends(findings.number(row, "mu"), means),
+                    *(scattered if noisy else ()),
                     *(
                         Cell(f"{row[question]:.2f}", _known(row[question]))
                         for question in questions
@@ -142,8 +152,8 @@ def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
         "contributors",
         f"Contributors, by {main}",
         (
-            "level",
             "contributor",
+            "level",
             "rows",
             "rows alone",
             "mean",
@@ -247,6 +257,20 @@ def _first(*texts: Any) -> Any:
     return next((text for text in texts if pd.notna(text)), "")
 
 
+def _percent(share: Number) -> Cell:
+    scaled = Number(*(100.0 * number for number in _of(share)))
+    return Cell(_share(share), _known(scaled.estimate), more=_ends(scaled))
+
+
+def _ends(number: Number) -> dict[str, float | str]:
+    """Give files the ends of an interval."""
+    return {"from": number.lower, "to": number.upper} if number.bounded else {}
+
+
+def _of(number: Number) -> tuple[float, float, float]:
+    return number.estimate, number.lower, number.upper
+
+
 def _share(share: Number) -> str:
     said = numbers.percent(share.estimate)
     if not share.bounded:
@@ -254,15 +278,20 @@ def _share(share: Number) -> str:
     return f"{said} ({numbers.percent(share.lower)} to {numbers.percent(share.upper)})"
 
 
-def _with_ends(number: Number) -> Cell:
-    return Cell(
-        numbers.with_ends(number.estimate, number.lower, number.upper),
-        _known(number.estimate),
-    )
+def _with_ends(number: Number, like: float = float("nan")) -> Cell:
+    told = numbers.with_ends(*_of(number), like=like)
+    return Cell(told, _known(number.estimate), more=_ends(number))
 
 
-def _cell(value: float, width: float = float("nan")) -> Cell:
-    return Cell(numbers.rounded(value, width), _known(value))
+def _largest(*columns: pd.Series) -> float:
+    """Give the largest size in some columns, whose exponent all their cells get."""
+    return float(pd.concat(columns).abs().max())
+
+
+def _cell(
+    value: float, width: float = float("nan"), like: float = float("nan")
+) -> Cell:
+    return Cell(numbers.rounded(value, width, like), _known(value))
 
 
 def _known(value: float) -> float | None:

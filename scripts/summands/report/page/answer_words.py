@@ -282,7 +282,8 @@ def _trust(main: str, frames: Frames, study: Study) -> Iterator[Finding]:
                 f"{listed(worst)}.",
             )
         else:
-            yield Finding("good", f"{said}; {chance}.")
+            far = f" Farthest out: {listed(worst)}." if worst else ""
+            yield Finding("good", f"{said}; {chance}.{far}")
     yield from _variants(frames)
 
 

@@ -6,15 +6,14 @@ name "rows". Fields are the columns of the panels, so no name of a user's become
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import altair as alt
 import pandas as pd
 
+from summands.report import looks
 from summands.report.axes import Axis
-from summands.report.plotting import COLOURS
 
 ROWS = alt.NamedData("rows")
 
@@ -25,7 +24,7 @@ ROW = 16
 POINTS = 1200
 
 # A letter of a label along an axis, and the longest such label, in pixels.
-LETTER, LABEL = 6, 190
+LETTER, LABEL = 6, 260
 
 
 def specification(chart: Any) -> dict[str, Any]:
@@ -39,7 +38,8 @@ def specification(chart: Any) -> dict[str, Any]:
     -------
     dict
     """
-    found: dict[str, Any] = chart.to_dict()
+    # Tests hold charts against the schema; here that would take most of the time.
+    found: dict[str, Any] = chart.to_dict(validate=False)
     for name in ("config", "$schema"):
         found.pop(name, None)
     return found
@@ -58,54 +58,15 @@ def scale(axis: Axis) -> alt.Scale:
     return alt.Scale(**told)
 
 
-def ticks(axis: Axis, values: Sequence[float]) -> list[float]:
-    """Choose numbers to mark along an axis that is not even; of others Vega knows.
+def along(axis: Axis, **more: Any) -> dict[str, Any]:
+    """Say how the numbers along an axis are told: its scale, title and marks.
 
-    Parameters
-    ----------
-    axis : Axis
-    values : sequence of float
-        What is drawn along it.
-
-    Returns
-    -------
-    list of float
-        Few enough to be read; empty for an even axis. Those beyond its ends are not
-        drawn.
+    Where an axis is not even the page chooses its marks, by what is shown.
     """
-    known = sorted(abs(value) for value in values if value and math.isfinite(value))
-    if axis.scale == "linear" or not known:
-        return []
-    low, high = known[0], known[-1]
-    if axis.scale == "symlog":
-        low = axis.linear or low
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    multiples: tuple[int, ...] = (1, 3) if len(decades) < 5 else (1,)
-    if axis.scale == "log" and high < 10.0 * low:
-        multiples = (1, 2, 3, 5)
-    step = max(1, len(decades) // 5)
-    found = [
-        float(f"{multiple}e{decade}")
-        for decade in decades[::step]
-        for multiple in multiples
-    ]
-    if axis.scale == "symlog":
-        return [-tick for tick in reversed(found)] + [0.0, *found]
-    return found
-
-
-def along(axis: Axis, values: Any, **more: Any) -> dict[str, Any]:
-    """Say how the numbers along an axis are told: its scale, title and marks."""
-    numbers = pd.to_numeric(pd.Series(values), errors="coerce").dropna().tolist()
-    told: dict[str, Any] = {"labelOverlap": True, **more}
-    if marked := ticks(axis, numbers):
-        told |= {"values": marked, "format": "~g"}
-    else:
-        told["tickCount"] = 5
     return {
         "scale": scale(axis),
         "title": axis.brief or axis.label,
-        "axis": alt.Axis(**told),
+        "axis": alt.Axis(labelOverlap=True, tickCount=5, format="~g", **more),
     }
 
 
@@ -115,6 +76,11 @@ def header(loose: Sequence[str]) -> alt.Header:
     for name in loose:
         told = f"datum.value === '{name}' ? '{name}: rests on the prior' : {told}"
     return alt.Header(labelExpr=told, title=None)
+
+
+def step(pixels: float) -> dict[str, Any]:
+    """Make rows as high as they have estimators, each so many pixels."""
+    return {"step": pixels, "for": "offset"}
 
 
 def edge(labels: Sequence[str]) -> int:
@@ -131,17 +97,63 @@ def thinned(data: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else data
 
 
-def coloured(estimators: Sequence[str], title: str = "") -> alt.Color:
+def coloured(estimators: Sequence[str], field: str = "estimator") -> alt.Color:
     """Give each estimator the colour that it has in all charts and figures."""
     return alt.Color(
-        "estimator:N",
-        title=title or None,
+        f"{field}:N",
+        title=None,
         scale=alt.Scale(
-            domain=list(estimators),
-            range=[COLOURS[i % len(COLOURS)] for i in range(len(estimators))],
+            domain=list(estimators), range=[*map(looks.colour, range(len(estimators)))]
         ),
         # Faint marks have a full colour in it.
-        legend=alt.Legend(symbolOpacity=1, symbolType="circle", symbolStrokeWidth=0),
+        legend=alt.Legend(symbolOpacity=1),
+    )
+
+
+def shaped(estimators: Sequence[str], field: str = "estimator") -> alt.Shape:
+    """Give each estimator the shape that it has in all charts and figures."""
+    return alt.Shape(
+        f"{field}:N",
+        title=None,
+        scale=alt.Scale(
+            domain=list(estimators), range=[*map(looks.shape, range(len(estimators)))]
+        ),
+        legend=alt.Legend(symbolOpacity=1),
+    )
+
+
+def pointed(
+    base: alt.Chart,
+    color: alt.Color,
+    shape: alt.Shape,
+    hollow: str = "",
+    **mark: Any,
+) -> alt.Chart:
+    """Draw a point for each row.
+
+    Parameters
+    ----------
+    base : altair.Chart
+    color : altair.Color
+    shape : altair.Shape
+        Of the same field.
+    hollow : str, optional
+        Expression of Vega that says for which rows points are hollow.
+    **mark
+        Properties of the points.
+
+    Returns
+    -------
+    altair.Chart
+    """
+    told = {"size": 45, "opacity": 1.0, "strokeWidth": 1.2} | mark
+    drawn = base.mark_point(filled=True, **told).encode(color=color, shape=shape)
+    if not hollow:
+        return drawn
+    same: Any = color.to_dict()
+    return drawn.encode(
+        stroke=alt.Stroke.from_dict(same),
+        fillOpacity=alt.condition(hollow, alt.value(0.0), alt.value(1.0)),
     )
 
 

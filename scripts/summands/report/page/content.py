@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import pandas as pd
@@ -51,14 +52,18 @@ class Cell:
     ----------
     text : str
     value : float, optional
-        What it sorts by, where that is a number.
+        What it sorts by, and what a file has of it, where that is a number.
     chosen : mapping of str to str
         Choices that it leads to, by field, and ``at`` a section.
+    more : mapping of str to (float or str)
+        What a file has beside it in columns of their own, such as the ends of an
+        interval, by what they are.
     """
 
     text: str
     value: float | None = None
     chosen: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -82,12 +87,39 @@ class Grid:
     notes: Sequence[str] = ()
 
     @property
-    def heads(self) -> list[tuple[str, bool]]:
-        """Its columns, and whether they hold numbers."""
+    def heads(self) -> list[tuple[str, bool, bool]]:
+        """Its columns, whether they hold numbers, and whether files alone have them."""
+        found = []
+        for place, name in enumerate(self.columns):
+            numeric = any(row[place].value is not None for row in self.rows)
+            found.append((name, numeric, False))
+            found += [(f"{name}: {more}", True, True) for more in self._more[place]]
+        return found
+
+    @property
+    def cells(self) -> list[list[Cell]]:
+        """Its rows, with what files alone have."""
         return [
-            (name, any(row[place].value is not None for row in self.rows))
-            for place, name in enumerate(self.columns)
+            [
+                each
+                for cell, names in zip(row, self._more, strict=True)
+                for each in (cell, *(_unseen(cell.more.get(name)) for name in names))
+            ]
+            for row in self.rows
         ]
+
+    @cached_property
+    def _more(self) -> list[list[str]]:
+        return [
+            list(dict.fromkeys(name for row in self.rows for name in row[place].more))
+            for place in range(len(self.columns))
+        ]
+
+
+def _unseen(told: float | str | None) -> Cell:
+    if isinstance(told, str) or told is None:
+        return Cell(told or "")
+    return Cell("", told)
 
 
 @dataclass(frozen=True)
@@ -170,6 +202,12 @@ class Chart:
         Field whose choice asks for another specification, of ``specs``.
     specs : mapping of str to mapping
         Of Vega-Lite, by that choice; others have ``spec``.
+    hollow : str
+        What hollow points are; empty where there are none.
+    line : int
+        Pixels that an estimator takes of a row with a label; 0 where rows have none.
+    shaded : bool
+        Whether shades stand for numbers, which no page brightens.
     """
 
     id: str
@@ -187,11 +225,16 @@ class Chart:
     facet_most: int = 560
     varies: str = ""
     specs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    hollow: str = ""
+    line: int = 0
+    shaded: bool = False
 
     @property
-    def heads(self) -> list[tuple[str, bool]]:
-        """Columns of its table, and whether they hold numbers."""
-        return [(title, _is_number(self.data[n])) for n, title in self.titles.items()]
+    def heads(self) -> list[tuple[str, bool, bool]]:
+        """Columns of its table, whether they hold numbers, and that pages show them."""
+        return [
+            (title, _is_number(self.data[n]), False) for n, title in self.titles.items()
+        ]
 
     @property
     def origin(self) -> str:
@@ -259,6 +302,8 @@ class Page:
         Choices at the top.
     results : str
         Folder of the tables.
+    about : str
+        What the study asks, after its name.
     """
 
     study: str
@@ -267,6 +312,12 @@ class Page:
     sections: Sequence[Section]
     selects: Sequence[Select] = field(default=())
     results: str = "results"
+    about: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Name of the study, and what it asks."""
+        return f"{self.study}: {self.about}" if self.about else self.study
 
     @property
     def charts(self) -> list[Chart]:

@@ -21,6 +21,9 @@ from summands.report.panels import present
 # Where metrics should be of which one at a time is shown.
 MARKS = {"coverage_95": (0.95,), "coverage_50": (0.5,)}
 
+# What hollow points are.
+HOLLOW = "Hollow: beware. The column “beware” of the values says of what."
+
 # Metrics of each design that a page of many designs holds.
 PICKED_METRICS: tuple[str, ...] = ("rmse_over_total", "coverage_95")
 
@@ -52,7 +55,7 @@ def by_design(
     parameters = present(data)
     data["parameter"] = data["parameter"].map(names.parameter)
     if not many:
-        data["carried"] = data["carried"].map({True: "yes", False: "no"})
+        data["beware"] = _doubts(data)
     fits = set(parameters) == {"fits"}
     titles = _titles(data, many=many, fits=fits)
     options = [metric for metric in panel.metrics if metric in set(data["metric"])]
@@ -65,7 +68,7 @@ def by_design(
         selects = [Select(chosen, "Metric", called, called[0], everywhere=False)]
         data[chosen] = data["metric"].map(names.parameter)
         fields.append(chosen)
-    own = ["parameter"] if many else ["parameter", "carried"]
+    own = ["parameter"]
     columns = list(dict.fromkeys([*own, *titles, *fields]))
     head = charts.header(panel.loose)
     if fits:
@@ -102,23 +105,43 @@ def by_design(
         edge=0 if many else charts.edge(labels),
         varies=chosen,
         specs=specs if chosen else {},
+        hollow=HOLLOW if "beware" in titles else "",
+        line=0 if many else charts.ROW,
     )
+
+
+def _doubts(data: pd.DataFrame) -> list[str]:
+    """Say what to beware of in the value of each design; "" if nothing."""
+    unconverged = data.get("unconverged", pd.Series(0, index=data.index)).fillna(0)
+    return [
+        ", ".join(
+            word
+            for word, there in (
+                ("one data set carries it", carried),
+                ("few data sets", replicates < SPREAD),
+                ("with fits that did not converge", lost > 0),
+            )
+            if there
+        )
+        for carried, replicates, lost in zip(
+            data["carried"], data["replicates"], unconverged, strict=True
+        )
+    ]
 
 
 def _steps(
     panel: ByDesign, data: pd.DataFrame, estimators: Sequence[str], titles: Any
 ) -> list[Any]:
     """Layers of curves over the size of designs."""
-    base = alt.Chart().encode(color=charts.coloured(estimators))
-    across = alt.X("size:Q", **charts.along(panel.sizes, data["size"]))
-    value = alt.Y(
-        "value:Q", **charts.along(panel.axis, data[["low", "high"]].to_numpy().ravel())
-    )
+    colour = charts.coloured(estimators)
+    base = alt.Chart().encode(color=colour)
+    across = alt.X("size:Q", **charts.along(panel.sizes))
+    value = alt.Y("value:Q", **charts.along(panel.axis))
     return [
         base.mark_area(opacity=0.15).encode(x=across, y="low:Q", y2="high:Q"),
         base.mark_line().encode(x=across, y=value),
         base.mark_rule().encode(x=across, y="lower:Q", y2="upper:Q"),
-        base.mark_point(filled=True, size=45).encode(
+        charts.pointed(alt.Chart(), colour, charts.shaped(estimators)).encode(
             x=across, y="value:Q", tooltip=charts.tooltip(titles, data)
         ),
         *charts.marks(panel.axis, "y"),
@@ -134,13 +157,11 @@ def _designs(
             "design:N",
             sort=list(dict.fromkeys(data["design"])),
             title=None,
-            axis=alt.Axis(labelLimit=charts.LABEL),
         ),
         yOffset=alt.YOffset("estimator:N", scale=alt.Scale(domain=list(estimators))),
         color=charts.coloured(estimators),
     )
-    drawn = data[["value", "lower", "upper", "worst"]].to_numpy(float).ravel()
-    value = charts.along(panel.axis, drawn)
+    value = charts.along(panel.axis)
     layers = [
         *charts.marks(panel.axis),
         base.mark_rule().encode(x=alt.X("lower:Q", **value), x2="upper:Q"),
@@ -151,24 +172,15 @@ def _designs(
             .transform_filter("isValid(datum.worst)")
             .encode(x="worst:Q", tooltip=charts.tooltip(titles, data))
         )
-    # Those that one data set carries are diamonds, pale ones rest on few, and a ring is
-    # around those with fits that did not converge.
-    told = charts.tooltip(titles, data)
-    few = f"datum.replicates < {SPREAD}"
-    marked: dict[str, Any] = {
-        "fillOpacity": alt.condition(few, alt.value(0.25), alt.value(1.0))
-    }
-    if "unconverged" in titles:
-        ring = alt.value("black"), alt.value(None)
-        marked["stroke"] = alt.condition("datum.unconverged > 0", *ring)
-    for shape, carried in (("circle", "no"), ("diamond", "yes")):
-        if carried in set(data["carried"]):
-            layers.append(
-                base.mark_point(shape=shape, filled=True, size=45, strokeWidth=1.5)
-                .transform_filter(f"datum.carried === '{carried}'")
-                .encode(x="value:Q", tooltip=told, **marked)
-            )
-    return [each.properties(height={"step": charts.ROW}) for each in layers]
+    layers.append(
+        charts.pointed(
+            base,
+            charts.coloured(estimators),
+            charts.shaped(estimators),
+            "datum.beware !== ''" if "beware" in titles else "",
+        ).encode(x="value:Q", tooltip=charts.tooltip(titles, data))
+    )
+    return layers
 
 
 def _titles(data: pd.DataFrame, *, many: bool, fits: bool) -> dict[str, str]:
@@ -188,11 +200,10 @@ def _titles(data: pd.DataFrame, *, many: bool, fits: bool) -> dict[str, str]:
         titles |= {} if many else {"worst_name": "which"}
     if many:
         return titles | {"low": "nine in ten designs from", "high": "up to"}
-    carried = {} if fits else {"carried": "carried by one data set"}
-    titles |= carried | {"replicates": "data sets"}
+    titles["replicates"] = "data sets"
     if "unconverged" in data and data["unconverged"].any():
         titles["unconverged"] = "fits that did not converge"
-    return titles
+    return titles | ({"beware": "beware"} if any(data["beware"]) else {})
 
 
 def one_design(
@@ -254,8 +265,6 @@ def one_design(
         axis = Axis(
             title, "log" if log else "linear", marks=() if mark is None else (mark,)
         )
-        of_metric = data[data["metric"] == metric]
-        drawn = of_metric[["value", "lower", "upper"]].to_numpy(float).ravel()
         base = alt.Chart().encode(
             y=alt.Y("estimator:N", sort=list(estimators), title=None),
             color=charts.coloured(estimators),
@@ -263,13 +272,12 @@ def one_design(
         layers = [
             *charts.marks(axis),
             base.mark_rule().encode(
-                x=alt.X("lower:Q", **charts.along(axis, drawn)), x2="upper:Q"
+                x=alt.X("lower:Q", **charts.along(axis)), x2="upper:Q"
             ),
-            base.mark_point(filled=True, size=60).encode(
-                x="value:Q", tooltip=charts.tooltip(titles, data)
-            ),
+            charts.pointed(
+                base, charts.coloured(estimators), charts.shaped(estimators), size=60
+            ).encode(x="value:Q", tooltip=charts.tooltip(titles, data)),
         ]
-        layers = [each.properties(height={"step": 1.5 * charts.ROW}) for each in layers]
         specs[title] = charts.specification(
             charts.faceted(layers, "parameter", order, charts.header(loose))
         )
@@ -293,6 +301,7 @@ def one_design(
         facet_width=220,
         margin=25,
         edge=charts.edge(estimators),
+        line=24,
         facet_most=360,
         varies="picked_metric",
         specs=specs,

@@ -10,10 +10,10 @@ import pandas as pd
 
 from summands.report import names
 from summands.report.axes import Axis
+from summands.report.looks import COLOURS, GREY
 from summands.report.page import charts
 from summands.report.page.content import Chart, Select, Source
 from summands.report.panels import Ranks, Scatter, present
-from summands.report.plotting import COLOURS, GREY
 
 # Lines of a facet of ranks; more would hide one another.
 MOST_LINES = 24
@@ -85,12 +85,12 @@ def _scattered(
     titles: Any,
 ) -> Any:
     shapes = {name: shape for name, shape in POINTS.items() if name in set(data["fit"])}
-    value = charts.along(upwards, data["shown"])
+    value = charts.along(upwards)
     point = (
         alt.Chart()
         .mark_point(filled=True, size=14, opacity=0.5)
         .encode(
-            x=alt.X("truth:Q", **charts.along(across, data["truth"])),
+            x=alt.X("truth:Q", **charts.along(across)),
             y=alt.Y("shown:Q", **value),
             color=charts.coloured(estimators).legend(None),
             shape=alt.Shape(

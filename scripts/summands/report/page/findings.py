@@ -9,7 +9,7 @@ import pandas as pd
 
 from summands.recovery import calibration
 from summands.recovery.registry import SPREAD
-from summands.report import names
+from summands.report import names, summary
 from summands.report.grid_panels import mean_over_designs
 from summands.report.page.content import Finding, Kind
 from summands.report.totals import Totals
@@ -45,57 +45,98 @@ COMPARED = 3
 Ratios = Mapping[str, Mapping[str, tuple[float, float, float]]]
 
 
-def best(errors: pd.DataFrame, ratios: pd.DataFrame) -> Iterator[Finding]:
+def best(designs: pd.DataFrame, ratios: pd.DataFrame) -> Iterator[Finding]:
     """Say who errs least about what, by how much, and how much more others err.
 
     Parameters
     ----------
-    errors : pandas.DataFrame
-        Rows of a `grid_panels.Pool`.
+    designs : pandas.DataFrame
+        Of a `ByDesign`, with the metrics rmse_over_total and rmse_over_bound.
     ratios : pandas.DataFrame
         See `Tables.compared`.
     """
+    errors = designs[designs["metric"] == "rmse_over_total"]
     several = len(set(errors["estimator"])) > 1
+    uncertain = False
     for parameter, (what, unit) in TOLD.items():
-        of_parameter = errors[errors["parameter"] == parameter]
-        known = of_parameter[of_parameter["metric"] == "rmse_over_total"]
+        known = errors[errors["parameter"] == parameter]
         if known.empty:
             continue
         estimators = list(dict.fromkeys(known["estimator"]))
-        others = _others(ratios[ratios["parameter"] == parameter], estimators)
+        of_parameter = ratios[ratios["parameter"] == parameter]
+        others = _others(of_parameter, estimators)
         first = _first(others, estimators)
-        own = of_parameter[of_parameter["estimator"] == first]
-        lead = f"{first} errs least"
-        if len(estimators) == 1:
-            lead = f"only {first} estimates it" if several else f"{first} estimates it"
-        text = [
-            f"{what}: {lead}, and is off by {_sizes(own, unit)}.",
-            *_bound(own),
-            *_more(others[first], first),
+        lead = _lead(of_parameter, first, estimators, several=several)
+        own = designs[
+            (designs["parameter"] == parameter) & (designs["estimator"] == first)
         ]
-        yield Finding("answer", " ".join(text))
-
-
-def _sizes(own: pd.DataFrame, unit: str) -> str:
-    """Tell the error with the fewest and with the most rows per contributor."""
-    known = own[own["metric"] == "rmse_over_total"]
-    ends = known if len(known) < 2 else known.iloc[[0, -1]]
-    told = [
-        f"{percent(value)} with {size.lower()} rows per contributor"
-        for value, size in zip(ends["value"], ends["size"], strict=True)
-    ]
-    first, *rest = told
-    return listed([first.replace(" with", f" of the {unit} with", 1), *rest])
-
-
-def _bound(own: pd.DataFrame) -> Iterator[str]:
-    bound = own[own["metric"] == "rmse_over_bound"]
-    if len(bound):
-        value, low, high = bound[["value", "lower", "upper"]].iloc[-1]
-        yield (
-            f"{'The latter' if len(bound) > 1 else 'That'} is {value:.2f} times "
-            f"({low:.2f} to {high:.2f}) the least that is possible without bias."
+        error = own[own["metric"] == "rmse_over_total"]
+        bound = own[own["metric"] == "rmse_over_bound"]
+        off = _by_design(error, 100.0, ".2g", " %", f" of the {unit}")
+        uncertain |= bool(error["carried"].any() or bound["carried"].any())
+        yield Finding("answer", f"{what}: {lead}. It is off by {off}.")
+        more = list(_more(others[first], first))
+        if len(bound):
+            least = " times the least that is possible without bias"
+            told = _by_design(bound, 1.0, ".2f", "", least)
+            called = names.parameter(parameter)
+            more.insert(0, f"The error of {first} in {called} is {told}.")
+        if more:
+            yield Finding("answer", " ".join(more))
+    if uncertain:
+        yield Finding(
+            "note",
+            f"{summary.CARRIED}: one data set carries more than a fifth of the number, "
+            "so another seed may give quite another one.",
         )
+
+
+def _lead(
+    ratios: pd.DataFrame, first: str, estimators: Sequence[str], *, several: bool
+) -> str:
+    """Say who errs least, and in how many designs."""
+    if len(estimators) == 1:
+        return f"only {first} estimates it" if several else f"{first} estimates it"
+    others = ratios[ratios["metric"] == f"rmse_ratio_vs_{first}"]
+    least = others.groupby("design", sort=False)["value"].min()
+    if len(least) < 2:
+        return f"{first} errs least"
+    wins = int((least >= 1.0).sum())
+    told = "each" if wins == len(least) else f"{wins:,}"
+    return (
+        f"{first} errs least on average over {count(len(least), 'design')}, and in "
+        f"{told} of them by itself"
+    )
+
+
+def _by_design(
+    part: pd.DataFrame, factor: float, style: str, sign: str, unit: str
+) -> str:
+    """Tell a metric's mean over designs, and the designs where it is best and worst."""
+
+    def told(value: float, lower: float, upper: float, *, carried: bool) -> str:
+        said, low, high = (format(factor * n, style) for n in (value, lower, upper))
+        said += sign + summary.CARRIED * carried
+        return said + (f" ({low} to {high}{sign})" if lower < upper else "")
+
+    order = part.sort_values("value", kind="stable")
+    best, worst = (
+        (
+            told(
+                row["value"], row["lower"], row["upper"], carried=bool(row["carried"])
+            ),
+            row["design"],
+        )
+        for row in order.iloc[[0, -1]].to_dict("records")
+    )
+    if len(part) == 1:
+        return best[0] + unit
+    carried = bool(part["carried"].any())
+    mean = told(*mean_over_designs(part, log=True), carried=carried)
+    return (
+        f"{mean}{unit} on average over {count(len(part), 'design')}: from {best[0]} in "
+        f"{best[1]} to {worst[0]} in {worst[1]}"
+    )
 
 
 def _others(ratios: pd.DataFrame, estimators: Sequence[str]) -> Ratios:

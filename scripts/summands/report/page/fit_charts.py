@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import altair as alt
 
 from summands.report.fit_panels import FAILED, FINE, NOT_CONVERGED, Outcomes
+from summands.report.looks import COLOURS
 from summands.report.page import charts
 from summands.report.page.content import Chart, Source
-from summands.report.plotting import COLOURS
 
 OF_RESULTS = {FAILED: COLOURS[1], NOT_CONVERGED: COLOURS[5], FINE: "#9aa4ae"}
 
@@ -36,7 +36,6 @@ def outcomes(
                 "design:N",
                 sort=designs,
                 title=None,
-                axis=alt.Axis(labelLimit=charts.LABEL),
             ),
             x=alt.X(
                 "share:Q",
@@ -54,7 +53,6 @@ def outcomes(
             order="place:Q",
             tooltip=charts.tooltip(titles, data),
         )
-        .properties(height={"step": charts.ROW})
     )
     return Chart(
         name,
@@ -69,5 +67,6 @@ def outcomes(
         facet_width=200,
         margin=25,
         edge=charts.edge(designs),
+        line=charts.ROW,
         facet_most=360,
     )

@@ -12,10 +12,10 @@ import pandas as pd
 from summands.report import names
 from summands.report.axes import Axis
 from summands.report.grid_panels import METRICS, Loop, Map, Pool
+from summands.report.looks import GREY
 from summands.report.page import charts
 from summands.report.page.content import Chart, Select, Source
 from summands.report.panels import present
-from summands.report.plotting import GREY
 
 
 def nested_loop(
@@ -68,7 +68,7 @@ def nested_loop(
         {key: titles[key] for key in ("estimator", "combination", "value", "designs")},
         data,
     )
-    scaled = charts.along(panel.axis, panel.values["value"])
+    scaled = charts.along(panel.axis)
     upwards = alt.Y("place:Q", **scaled)
     curve = (
         alt.Chart(charts.ROWS)
@@ -88,7 +88,9 @@ def nested_loop(
         .mark_text(align="left", dx=4, dy=-5, fontSize=10)
         .encode(text="called:N", x=alt.value(0), y="above:Q"),
         curve.mark_line(interpolate="step", strokeWidth=1.5),
-        curve.mark_point(filled=True, size=22).encode(tooltip=told),
+        charts.pointed(
+            curve, charts.coloured(estimators), charts.shaped(estimators), size=30
+        ).encode(tooltip=told),
     ]
     options = [names.parameter(parameter) for parameter in parameters]
     return Chart(
@@ -234,6 +236,7 @@ def heat(
         facet_width=300,
         margin=30,
         edge=charts.edge(list(panel.settings[panel.upwards])),
+        shaded=True,
         varies="mapped_metric",
         specs=specs,
     )
@@ -266,8 +269,7 @@ def pooled(
 
     def drawn(metric: str) -> dict[str, Any]:
         axis = _metric_axis(metric)
-        numbers = data.loc[data["metric"] == metric, ["value", "lower", "upper"]]
-        value = charts.along(axis, numbers.to_numpy().ravel())
+        value = charts.along(axis)
         base = alt.Chart().encode(
             y=alt.Y("size:N", sort=sizes, title="rows per contributor"),
             yOffset=alt.YOffset(
@@ -278,11 +280,10 @@ def pooled(
         layers = [
             *charts.marks(axis),
             base.mark_rule().encode(x=alt.X("lower:Q", **value), x2="upper:Q"),
-            base.mark_point(filled=True, size=45).encode(
-                x="value:Q", tooltip=charts.tooltip(titles, data)
-            ),
+            charts.pointed(
+                base, charts.coloured(estimators), charts.shaped(estimators)
+            ).encode(x="value:Q", tooltip=charts.tooltip(titles, data)),
         ]
-        layers = [each.properties(height={"step": charts.ROW}) for each in layers]
         return charts.specification(
             charts.faceted(layers, "parameter", order, charts.header(panel.loose))
         )
@@ -309,6 +310,7 @@ def pooled(
         facet_width=220,
         margin=25,
         edge=charts.edge(sizes) + 15,
+        line=charts.ROW,
         facet_most=360,
         varies="pooled",
         specs=specs,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -76,7 +76,15 @@ def page(tables: Tables) -> Page:
         sections,
         [select for select in selects if len(select.options) > 1],
         results=f"results/{study.name}",
+        about=f"how well {_who(list(study.estimators))} the truth",
     )
+
+
+def _who(estimators: Sequence[str]) -> str:
+    if len(estimators) > findings.COMPARED:
+        return f"{len(estimators)} estimators recover"
+    verb = "recover" if len(estimators) > 1 else "recovers"
+    return f"{findings.listed(estimators)} {verb}"
 
 
 def _figures(tables: Tables, *, many: bool) -> Iterator[Section]:
@@ -122,7 +130,7 @@ def _answer(tables: Tables, totals: Totals, designs: pd.DataFrame) -> Section:
         "What the study found",
         "answer",
         findings=[
-            *findings.best(errors, tables.compared()),
+            *findings.best(designs, tables.compared()),
             *findings.coverage(designs, data_sets),
             *findings.calibrated(totals),
             *findings.trust(totals),
@@ -268,20 +276,23 @@ def _measured(
             yield Cell("-")
             continue
         numbers = known[(*series, metric)]
-        value, low, high = (format(factor * number, style) for number in numbers)
+        value, low, high = (factor * number for number in numbers)
         mark = summary.CARRIED * pool.carried
-        text = f"{value}{unit}{mark}"
-        if numbers[1] < numbers[2]:
-            text += f" ({low} to {high})"
-        yield Cell(text, numbers[0])
+        text = f"{value:{style}}{unit}{mark}"
+        more: dict[str, float | str] = {}
+        if low < high:
+            text += f" ({low:{style}} to {high:{style}})"
+            more = {"from": low, "to": high}
+        if pool.carried:
+            more["carried by one data set"] = "yes"
+        yield Cell(text, value, more=more)
 
 
 def _worst(covered: Pooled) -> Cell:
     if covered.worst is None or covered.whose is None:
         return Cell("-")
-    return Cell(
-        f"{covered.worst:.0%} of {names.contributor(*covered.whose)}", covered.worst
-    )
+    share, name = 100.0 * covered.worst, names.contributor(*covered.whose)
+    return Cell(f"{share:.0f} % of {name}", share, more={"which": name})
 
 
 def _cases(designs: pd.DataFrame) -> Grid:
@@ -328,4 +339,7 @@ def _whole(number: int) -> Cell:
 def _real(number: float | None, style: str, *, carried: bool = False) -> Cell:
     if number is None or not math.isfinite(number):
         return Cell("-")
-    return Cell(format(number, style) + summary.CARRIED * carried, float(number))
+    more: dict[str, float | str] = {"carried by one data set": "yes"} if carried else {}
+    return Cell(
+        format(number, style) + summary.CARRIED * carried, float(number), more=more
+    )

@@ -7,12 +7,15 @@ from collections.abc import Sequence
 import altair as alt
 
 from summands.report import names
+from summands.report.looks import COLOURS, GREY
 from summands.report.page import charts
 from summands.report.page.content import Chart, Select, Source
 from summands.report.panels import present
-from summands.report.plotting import COLOURS, GREY
 from summands.report.replicate_panels import Contraction, Zip
 from summands.report.ridge_panel import Ridge
+
+# Shape of a line in a legend.
+LINE = "M-1,-.2H1V.2H-1Z"
 
 
 def contraction(
@@ -53,22 +56,19 @@ def contraction(
         "z": panel.upwards.label,
         "fit": "fit",
     }
-    point = (
-        alt.Chart()
-        .mark_point(size=14, opacity=0.45, filled=True, clip=True)
-        .encode(
-            x=alt.X("contraction:Q", **charts.along(panel.across, data["contraction"])),
-            y=alt.Y("z:Q", **charts.along(panel.upwards, data["z"])),
-            color=charts.coloured(estimators),
-            shape=alt.Shape(
-                "fit:N",
-                scale=alt.Scale(
-                    domain=["converged", "not converged"], range=["circle", "cross"]
-                ),
-                legend=None if data["converged"].all() else alt.Legend(title=None),
-            ),
-            tooltip=charts.tooltip(titles, data),
-        )
+    lost = not data["converged"].all()
+    point = charts.pointed(
+        alt.Chart(),
+        charts.coloured(estimators),
+        charts.shaped(estimators),
+        "datum.fit === 'not converged'" if lost else "",
+        size=18,
+        opacity=0.5,
+        clip=True,
+    ).encode(
+        x=alt.X("contraction:Q", **charts.along(panel.across)),
+        y=alt.Y("z:Q", **charts.along(panel.upwards)),
+        tooltip=charts.tooltip(titles, data),
     )
     layers = [*charts.marks(panel.upwards, "y"), point]
     return Chart(
@@ -87,6 +87,7 @@ def contraction(
         margin=25,
         edge=50,
         facet_most=400,
+        hollow="Hollow: of fits that did not converge." if lost else "",
     )
 
 
@@ -186,6 +187,13 @@ def ridge(panel: Ridge, name: str, title: str, source: Source) -> Chart:
         scale=alt.Scale(
             domain=list(words.values()), range=[COLOURS[0], COLOURS[1], GREY]
         ),
+        legend=alt.Legend(symbolOpacity=1),
+    )
+    shape = alt.Shape(
+        "kind:N",
+        title=None,
+        scale=alt.Scale(domain=list(words.values()), range=["circle", LINE, "diamond"]),
+        legend=alt.Legend(symbolOpacity=1),
     )
     base = alt.Chart(charts.ROWS).encode(x=across, y=upwards, color=colour)
 
@@ -195,11 +203,11 @@ def ridge(panel: Ridge, name: str, title: str, source: Source) -> Chart:
     layers = [
         only("draw")
         .mark_point(filled=True, size=10, opacity=0.4)
-        .encode(tooltip=charts.tooltip(titles, data)),
+        .encode(shape=shape, tooltip=charts.tooltip(titles, data)),
         only("set").mark_line(strokeWidth=3, clip=True).encode(order="order:Q"),
         only("truth")
-        .mark_point(filled=True, shape="diamond", size=130, stroke="black")
-        .encode(tooltip=charts.tooltip(titles, data)),
+        .mark_point(filled=True, size=130, opacity=1.0)
+        .encode(shape=shape, tooltip=charts.tooltip(titles, data)),
     ]
     return Chart(
         name,

@@ -12,26 +12,20 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from summands.report import looks
 from summands.report.page import charts
-from summands.report.plotting import COLOURS, GREY
 
 # Pixels that a row takes for each estimator, and at least.
-OF_ROW, LEAST = 11, 18
+OF_ROW, LEAST = 12, 18
 
 # Pixels of a letter of a label, and what an axis takes beside its labels.
 LETTER, BESIDE = 6, 46
 
 # Pixels that labels get: more than the longest has.
-LIMIT = 260
+LIMIT = 330
 
-# Shapes of a point: full, hollow for what is to beware of, a cross for what rows say
-# alone. A ring is two arcs there, and two back.
-SHAPES = {
-    "sure": "circle",
-    "beware": "M-1,0A1,1,0,1,1,1,0A1,1,0,1,1,-1,0ZM-.5,0A.5,.5,0,1,0,.5,0A.5,.5,0,1,0,"
-    "-.5,0Z",
-    "raw": "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z",
-}
+# What rows say alone is a cross.
+CROSS = "M-1,-.6L-.6,-1L0,-.4L.6,-1L1,-.6L.4,0L1,.6L.6,1L0,.4L-.6,1L-1,.6L-.4,0Z"
 
 
 class Rows:
@@ -43,7 +37,7 @@ class Rows:
         With columns ``row``, ``place``, ``who`` (the estimator, or what the rows say
         alone) and ``doubt``.
     estimators : sequence of str
-        Those of the study, which have their colours by their place.
+        Those of the study, which have colours and shapes by their place.
     facet : str
         Column that tells facets apart; empty for none.
     """
@@ -54,20 +48,26 @@ class Rows:
         self.data = data
         self.facet = facet
         whose = set(data["who"])
-        colours = {
-            name: COLOURS[place % len(COLOURS)]
-            for place, name in enumerate(estimators)
-            if name in whose
+        numbers = {
+            name: place for place, name in enumerate(estimators) if name in whose
         }
-        self.whose = {**colours, **dict.fromkeys(whose - {*colours}, GREY)}
-        names = list(self.whose)
-        self.base = alt.Chart().encode(
-            color=alt.Color(
-                "who:N",
-                title=None,
-                scale=alt.Scale(domain=names, range=list(self.whose.values())),
-            ),
+        alone = sorted(whose - {*numbers})
+        self.whose = [*numbers, *alone]
+        colours = [*map(looks.colour, numbers.values()), *[looks.GREY for _ in alone]]
+        shapes = [*map(looks.shape, numbers.values()), *[CROSS for _ in alone]]
+        self.color = alt.Color(
+            "who:N",
+            title=None,
+            scale=alt.Scale(domain=self.whose, range=colours),
+            legend=alt.Legend(symbolOpacity=1),
         )
+        self.shape = alt.Shape(
+            "who:N",
+            title=None,
+            scale=alt.Scale(domain=self.whose, range=shapes),
+            legend=alt.Legend(symbolOpacity=1),
+        )
+        self.base = alt.Chart().encode(color=self.color)
 
     def ranges(self, lower: str, upper: str, **mark: Any) -> Any:
         """Draw lines from one column to another."""
@@ -92,32 +92,35 @@ class Rows:
         """Draw points with their 95 % intervals."""
         return [self.ranges("lower", "upper"), self.points(titles, value)]
 
-    def points(
-        self, titles: Mapping[str, str], value: alt.X, doubtful: str = "beware"
-    ) -> Any:
-        """Draw points, hollow where to beware, which the legend calls by a word."""
-        legend = None
-        if self.data["doubt"].eq("beware").any():
-            legend = alt.Legend(
-                title=None, values=["beware"], labelExpr=f"'{doubtful}'"
-            )
-        shape = alt.Shape(
-            "doubt:N",
-            scale=alt.Scale(domain=list(SHAPES), range=list(SHAPES.values())),
-            legend=legend,
+    def points(self, titles: Mapping[str, str], value: alt.X) -> Any:
+        """Draw points, hollow where to beware."""
+        drawn = charts.pointed(
+            alt.Chart(),
+            self.color,
+            self.shape,
+            "datum.doubt === 'beware'" if self.doubtful else "",
+            invalid=None,
         )
-        return self.base.mark_point(filled=True, size=45, invalid=None).encode(
+        return drawn.encode(
             x=value,
             y=down(),
-            yOffset=alt.YOffset("who:N", scale=alt.Scale(domain=list(self.whose))),
-            shape=shape,
+            yOffset=alt.YOffset("who:N", scale=alt.Scale(domain=self.whose)),
             tooltip=charts.tooltip(titles, self.data),
         )
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether there is a row to beware of."""
+        return bool(self.data["doubt"].eq("beware").any())
+
+    @property
+    def line(self) -> int:
+        """Pixels that an estimator takes of a row."""
+        return max(OF_ROW, -(-LEAST // max(len(self.whose), 1)))
+
     def specification(self, layers: Sequence[Any]) -> dict[str, Any]:
         """Give layers as Vega-Lite."""
-        size = max(OF_ROW, -(-LEAST // max(len(self.whose), 1)))
-        step = {"step": size, "for": "offset"}
+        step = charts.step(self.line)
         if self.facet:
             return charts.specification(faceted(layers, self.facet, step))
         return charts.specification(
@@ -140,7 +143,6 @@ def down() -> alt.Y:
         "row:N",
         sort=alt.EncodingSortField("place", op="min"),
         title=None,
-        axis=alt.Axis(labelLimit=LIMIT),
     )
 
 
