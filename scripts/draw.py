@@ -43,4 +43,5 @@ def main(
 if __name__ == "__main__":
     job.start(snakemake.log[0], snakemake.params.results)
     paths = dict(snakemake.input.items())
-    main(study.read(Path(paths.pop("study"))), paths, dict(snakemake.output.items()))
+    checked = study.read(Path(paths.pop("study")), Path())
+    main(checked, paths, dict(snakemake.output.items()))

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from summands.data import observed, table_data
-from summands.data.source import Level, Source
+from summands.data.source import Source
 from summands.files import job
 from summands.model import information
 
@@ -45,8 +45,7 @@ def main(source: Source, outputs: Mapping[str, str]) -> None:
 
 if __name__ == "__main__":
     job.start(snakemake.log[0], snakemake.params.results)
-    given = dict(snakemake.params.source)
-    given["levels"] = tuple(
-        Level(name, tuple(columns)) for name, columns in given["levels"]
+    main(
+        Source.of(snakemake.params.table, snakemake.params.source),
+        dict(snakemake.output.items()),
     )
-    main(Source(table=snakemake.params.table, **given), dict(snakemake.output.items()))

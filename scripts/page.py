@@ -32,4 +32,4 @@ def main(checked: study.Study, inputs: Mapping[str, str], output: str) -> None:
 if __name__ == "__main__":
     job.start(snakemake.log[0], snakemake.params.results)
     paths = dict(snakemake.input.items())
-    main(study.read(Path(paths["study"])), paths, snakemake.output.page)
+    main(study.read(Path(paths["study"]), Path()), paths, snakemake.output.page)

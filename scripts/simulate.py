@@ -8,14 +8,18 @@ if __name__ == "__main__":
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from summands.data import data_sets, generator
+from summands.data import data_sets, generator, table_layout
 from summands.data.design import Design
+from summands.data.layouts import Table
+from summands.data.source import Source
 from summands.files import job, storage
+from summands.files.words import TableError
 from summands.model import cells, information
 from summands.model.rows import Rows
 from summands.study import batch
@@ -94,10 +98,32 @@ def _written(
         yield block
 
 
+def _laid_out(
+    designs: Mapping[str, Design], tables: Mapping[str, tuple[str, Mapping[str, Any]]]
+) -> dict[str, Design]:
+    """Read the tables that are the layout of designs, which have their digests."""
+    found = {
+        digest: table_layout.read(Source.of(*said), job.say)
+        for digest, said in tables.items()
+    }
+    laid_out = dict(designs)
+    for name, design in designs.items():
+        if isinstance(design.layout, Table):
+            (path, _), digest = tables[design.layout.digest], design.layout.digest
+            levels, rows = found[digest]
+            layout = table_layout.laid_out(rows, levels, design.levels)
+            if layout.digest != digest:
+                raise TableError(f"{path}: changed since the run began; run it again")
+            laid_out[name] = replace(design, layout=layout)
+    return laid_out
+
+
 if __name__ == "__main__":
     job.start(snakemake.log[0], snakemake.params.results)
+    designs, replicates = batch.unit(snakemake)
     main(
-        *batch.unit(snakemake),
+        _laid_out(designs, snakemake.params.tables),
+        replicates,
         snakemake.params.seed,
         dict(snakemake.output.items()),
     )

@@ -17,6 +17,7 @@ from summands.files.storage import whole
 from summands.files.words import TableError
 from summands.report import registry, ridges
 from summands.data import observed
+from summands.data.layouts import Table
 from summands.study import answers, batch, costs, plan, sizing, study, validation
 
 
@@ -217,6 +218,20 @@ def names(wildcards):
         name: [design.levels.names, design.levels.labels]
         for name, design in designs.items()
         if design.levels.named
+    }
+
+
+def layout_tables(wildcards):
+    """Tables that are the layout of a unit's designs, by digest of the layout."""
+    digests = {
+        design.layout.digest
+        for design in PLAN.designs(wildcards.designs).values()
+        if isinstance(design.layout, Table)
+    }
+    return {
+        digest: [source.table, source.said]
+        for digest, source in STUDY.layout_tables.items()
+        if digest in digests
     }
 
 

@@ -32,19 +32,6 @@ def table_place(wildcards):
     return os.path.relpath(SOURCE_TABLE.table)
 
 
-def said_of_table(wildcards):
-    """What the study file says about the table, beside its name."""
-    return {
-        "value": SOURCE_TABLE.value,
-        "levels": [[level.name, list(level.columns)] for level in SOURCE_TABLE.levels],
-        "where": SOURCE_TABLE.where,
-        "missing": SOURCE_TABLE.missing,
-        "separator": SOURCE_TABLE.separator,
-        "decimal": SOURCE_TABLE.decimal,
-        "skip_lines": SOURCE_TABLE.skip_lines,
-    }
-
-
 rule observe:
     # The table is no input to Snakemake, which looks at times: what it holds counts, by
     # its digest, and neither where it is nor when it was touched.
@@ -59,7 +46,7 @@ rule observe:
         runtime=lambda wildcards, attempt: attempt * 60,
     params:
         results=results_folder,
-        source=said_of_table,
+        source=SOURCE_TABLE.said,
         table=table_place,
         digest=lambda wildcards: table_state()[0],
         code=SIMULATE_CODE,

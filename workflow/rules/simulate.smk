@@ -15,6 +15,7 @@ rule simulate:
         results=results_folder,
         designs=contents,
         names=names,
+        tables=layout_tables,
         seed=STUDY.seed,
         code=SIMULATE_CODE,
     message:

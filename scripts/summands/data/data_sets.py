@@ -129,6 +129,9 @@ def truth_table(
 ) -> pa.Table:
     """Truth of a replicate as a table, one row per quantity of `estimands.index`.
 
+    ``off`` marks the contributor that differs from all others, where a truth says that
+    there is one; elsewhere it is null.
+
     Parameters
     ----------
     levels : Levels
@@ -140,10 +143,19 @@ def truth_table(
     replicate : int
     """
     values = estimands.evaluate_truth(levels, truth.intercept, truth.mu, truth.sigma)
+    off: list[bool | None] = [None] * len(values)
+    if truth.off is not None:
+        of_contributors = estimands.index(levels).contributor >= 0
+        each = itertools.cycle(truth.off.tolist())
+        off = [next(each) if mine else None for mine in of_contributors]
     return pa.table(
         _whose(design, replicate, len(values))
         | names_columns(levels)
-        | {"truth": pa.array(values), "bound": pa.array(bound)}
+        | {
+            "truth": pa.array(values),
+            "bound": pa.array(bound),
+            "off": pa.array(off, pa.bool_()),
+        }
     )
 
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any
 
+from summands.data import layouts, mechanisms, noises, truths
+from summands.data.layouts import UNIFORM, Layout
+from summands.data.mechanisms import Mechanism
+from summands.data.noises import NORMAL, Noise
+from summands.data.truths import OneOff
 from summands.model import distributions
 from summands.model.distributions import OF_SCALES, Distribution
 from summands.model.levels import Levels
@@ -22,6 +27,14 @@ Stated = dict[str, Any]
 
 # What drawn coefficients depend on, beside the number of their truth.
 OF_COEFFICIENTS = ("levels", "mu_mean", "mu_sd", "log_sigma_mean", "log_sigma_sd")
+
+# How values of a study file, or of a design's content, are read where they are neither
+# numbers nor words.
+READERS: Mapping[str, Callable[[Any], Any]] = {
+    "layout": layouts.read,
+    "noise": noises.read,
+    "truth": truths.read,
+}
 
 # File systems take names of 255 bytes; an id is also part of file names.
 LONGEST_ID = 120
@@ -49,8 +62,9 @@ class Design:
         sigma ~ LogNormal(log_sigma_mean, log_sigma_sd), likewise.
     intercept_sd : float or None
         intercept ~ Normal(0, intercept_sd).
-    truth : {"drawn", "fixed"}
-        Coefficients drawn anew for every replicate, or once for the design.
+    truth : {"drawn", "fixed"} or OneOff
+        Coefficients drawn anew for every replicate, or once for the design, or alike
+        but for one contributor.
     truth_number : int
         Which of the fixed truths this is.
     intercept_mean : float or None
@@ -59,6 +73,18 @@ class Design:
         Given truth: for each level, for each contributor, (mu, sigma).
     name : str, optional
         Name of a design with given coefficients.
+    layout : Layout, optional
+        Which contributors rows have.
+    noise : Noise, optional
+        Law of what a contributor adds at random, with the standard deviation sigma.
+    interaction_sd : float, optional
+        Standard deviation of a random effect of each cell.
+    drift : float, optional
+        Standard deviation, over the rows, of means that move; see
+        `summands.data.noises.Drift`.
+    autocorrelation : float, optional
+        Of the noise of a contributor in successive rows that it takes part in; see
+        `summands.data.noises.Memory`.
     """
 
     levels: Levels
@@ -68,11 +94,16 @@ class Design:
     log_sigma_mean: float | Distribution | None = 0.0
     log_sigma_sd: float | Distribution | None = 1.0
     intercept_sd: float | None = 5.0
-    truth: str = "drawn"
+    truth: str | OneOff = "drawn"
     truth_number: int = 0
     intercept_mean: float | None = 0.0
     coefficients: Coefficients | None = None
     name: str | None = None
+    layout: Layout = UNIFORM
+    noise: Noise = NORMAL
+    interaction_sd: float = 0.0
+    drift: float = 0.0
+    autocorrelation: float = 0.0
 
     @property
     def content(self) -> dict[str, Any]:
@@ -94,6 +125,11 @@ class Design:
         content |= {
             name: distributions.written(scale)
             for name, scale in self.drawn_scales.items()
+        }
+        content |= {
+            name: value.written
+            for name, value in content.items()
+            if isinstance(value, Mechanism)
         }
         content["levels"] = list(self.levels.sizes)
         if self.coefficients is not None:
@@ -165,7 +201,7 @@ class Design:
         level_names, labels : sequence, optional
             See `Levels`, which they are the names and labels of.
         """
-        values = {key: distributions.read(key, value) for key, value in content.items()}
+        values = {key: read(key, value) for key, value in content.items()}
         values["levels"] = Levels(
             Levels.of(values["levels"]).sizes,
             tuple(level_names),
@@ -191,13 +227,67 @@ class Design:
         ]
         for key, value in self.content.items():
             if key not in ("levels", "rows", "coefficients"):
-                shown = _shown(value)
-                parts.append(f"{key}-{shown}")
-        name = "_".join(parts)
-        if len(name) <= LONGEST_ID:
-            return name
-        digest = hashlib.sha256(json.dumps(self.content).encode()).hexdigest()[:12]
-        return f"{name[: LONGEST_ID - 13]}_{digest}"
+                parts.append(_part_of_id(key, value))
+        return _short_enough("_".join(parts), self.content)
+
+    def variant(self, name: str, keys: Iterable[str]) -> str:
+        """Name of a design that is one of several with the same given coefficients.
+
+        Parameters
+        ----------
+        name : str
+            What they have in common.
+        keys : iterable of str
+            In what they differ.
+        """
+        own = {key: getattr(self, key) for key in keys}
+        parts = [
+            _part_of_id(key, value.written if isinstance(value, Mechanism) else value)
+            for key, value in own.items()
+        ]
+        return _short_enough("_".join([name, *parts]), self.content)
+
+    def problems(self) -> list[str]:
+        """Say why such data cannot be drawn, a sentence each."""
+        found = [self.layout.problem(self.levels)]
+        if not isinstance(self.truth, str):
+            found.append(self.truth.problem(self.levels))
+        return [problem for problem in found if problem]
+
+    @property
+    def as_modelled(self) -> bool:
+        """Whether rows have the law that the model gives them, and estimators assume.
+
+        Whatever the layout: the model takes who contributed as given.
+        """
+        return not {"noise", "interaction_sd", "drift", "autocorrelation"} & {
+            *self.content
+        }
+
+
+def read(key: str, value: Any) -> Any:
+    """Read a value of a study file, or of the content of a design, by its key."""
+    reader = READERS.get(key)
+    return distributions.read(key, value) if reader is None else reader(value)
+
+
+def _part_of_id(key: str, value: Any) -> str:
+    """Write a plain value of a design as a part of its id."""
+    return f"{key}-{mechanisms.shown(value)}"
+
+
+def _short_enough(name: str, content: Mapping[str, Any]) -> str:
+    """Put a hash of the content in place of what would make an id too long."""
+    if len(name) <= LONGEST_ID:
+        return name
+    digest = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+    return f"{name[: LONGEST_ID - 13]}_{digest}"
+
+
+def written(value: Any) -> str | None:
+    """Write a mechanism, or a word, as a column of text: a word, or JSON."""
+    plain = value.written if isinstance(value, Mechanism) else value
+    return plain if isinstance(plain, str) else json.dumps(plain)
 
 
 def levels_of(coefficients: Any) -> Levels:
@@ -231,18 +321,3 @@ def pairs_of(coefficients: Any) -> Coefficients:
         tuple((float(mu), float(sigma)) for mu, sigma in level)
         for level in coefficients
     )
-
-
-def _shown(value: Any) -> str:
-    """Write a parameter's value as part of an id."""
-    if isinstance(value, Mapping):
-        ((name, arguments),) = value.items()
-        numbers = arguments if isinstance(arguments, list) else [arguments]
-        return "-".join([name, *map(_shortest, numbers)])
-    return value if isinstance(value, str) else _shortest(value)
-
-
-def _shortest(value: float) -> str:
-    """Shortest decimal text that reads back as the same float, without '.0'."""
-    text = repr(float(value))
-    return text.removesuffix(".0")

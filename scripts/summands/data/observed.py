@@ -130,10 +130,19 @@ def read(source: Source, keep_rows: int, say: Callable[[str], None]) -> Observed
     TableError
         If the table cannot be taken apart: what is wrong, where, and how to mend it.
     """
+    return read_through(Reading, source, keep_rows, say).observed()
+
+
+def read_through[Kind: Reading](
+    kind: type[Kind], source: Source, keep_rows: int, say: Callable[[str], None]
+) -> Kind:
+    """Go through all rows of a table; see `read`."""
     columns = table_columns.find(source)
     while True:
+        reading = kind(source, columns, keep_rows, say)
         try:
-            return _Reading(source, columns, keep_rows, say).observed()
+            reading.go()
+            return reading
         except _NotOfTypeError as error:
             # A column of the filter looked like numbers in its first rows.
             columns.compared[error.column] = error.kind
@@ -173,7 +182,7 @@ class _NotOfTypeError(Exception):
         self.kind = kind
 
 
-class _Reading:
+class Reading:
     """One way through all rows."""
 
     def __init__(
@@ -200,7 +209,8 @@ class _Reading:
         }
         self.met: dict[str, set[str]] = {name: set() for name in self.asked}
 
-    def observed(self) -> Observed:
+    def go(self) -> None:
+        """Go through all rows."""
         paths = [part.path for part in self.columns.parts]
         before = table_files.states(paths)
         told = time.monotonic()
@@ -216,7 +226,6 @@ class _Reading:
         table_files.unchanged(paths, before)
         if not self.gatherer.rows:
             raise TableError(f"{self.source.table}: {self._nothing()}")
-        return self._finish()
 
     def _add(self, part: Part, start: int, batch: pa.RecordBatch) -> None:
         """Take the rows of a batch, the first of which is row `start` of its part."""
@@ -225,7 +234,7 @@ class _Reading:
             keep = self._kept(part, start, batch)
             self.filtered += len(batch) - int(np.count_nonzero(keep))
             batch, rows = batch.filter(pa.array(keep)), rows[keep]
-        values = self._values(part, rows, batch.column(self.source.value))
+        values = self._values(part, rows, batch)
         gaps = {self.source.value: np.isnan(values)} | {
             name: missing(batch.column(name)).to_numpy(zero_copy_only=False)
             for name in self.coders
@@ -291,11 +300,11 @@ class _Reading:
         )
 
     def _values(
-        self, part: Part, rows: NDArray[np.int64], column: pa.Array
+        self, part: Part, rows: NDArray[np.int64], batch: pa.RecordBatch
     ) -> NDArray[np.float64]:
         """Values as numbers, not a number where there is none."""
         name = self.source.value
-        numbers = column
+        numbers = column = batch.column(name)
         if self.columns.text:
             decimal = self.source.decimal
             numbers = csv_types.parse(column, pa.float64(), decimal)
@@ -351,7 +360,7 @@ class _Reading:
             f"{self.dropped_rows} miss a value or a label"
         )
 
-    def _finish(self) -> Observed:
+    def observed(self) -> Observed:
         """Put everything into an order that depends on the rows alone."""
         kept = self.gatherer.kept
         total = self.gatherer.rows

@@ -51,7 +51,9 @@ def of_table(seed: int, purpose: str) -> np.random.SeedSequence:
     return _named(seed, ["observed", purpose])
 
 
-def coefficients(seed: int, design: Design, replicate: int) -> np.random.Generator:
+def coefficients(
+    seed: int, design: Design, replicate: int, purpose: str = "coefficients"
+) -> np.random.Generator:
     """Make the generator of a replicate's coefficients.
 
     It depends on the study's seed, on what coefficients are drawn from and on the
@@ -60,8 +62,8 @@ def coefficients(seed: int, design: Design, replicate: int) -> np.random.Generat
     """
     content = design.content
     drawn_from = {key: content[key] for key in OF_COEFFICIENTS if key in content}
-    number = replicate if design.truth == "drawn" else design.truth_number
-    return np.random.default_rng(_named(seed, [drawn_from, number, "coefficients"]))
+    number = design.truth_number if design.truth == "fixed" else replicate
+    return np.random.default_rng(_named(seed, [drawn_from, number, purpose]))
 
 
 def _named(seed: int, name: list[Any]) -> np.random.SeedSequence:

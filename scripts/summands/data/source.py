@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
 # What the level is called that the model adds: the one contributor of all rows.
 BASELINE = "baseline"
@@ -26,6 +28,16 @@ class Level:
     name: str
     columns: tuple[str, ...]
 
+    @classmethod
+    def all_of(cls, given: Iterable[Any]) -> tuple[Level, ...]:
+        """Read levels of a study file: columns, or a name with its columns."""
+        return tuple(
+            cls(level, (level,))
+            if isinstance(level, str)
+            else cls(level["name"], tuple(level["columns"]))
+            for level in given
+        )
+
 
 @dataclass(frozen=True)
 class Source:
@@ -36,7 +48,7 @@ class Source:
     table : str
         Files, see `summands.data.table_files.files`.
     value : str
-        Column of the observed sums.
+        Column of the observed sums; empty where only who contributed is asked.
     levels : tuple of Level
         Beside the baseline.
     where : str, optional
@@ -60,6 +72,19 @@ class Source:
     separator: str | None = None
     decimal: str = "."
     skip_lines: int = 0
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """All but the name of the table, as plain values; `Source.of` reads them."""
+        said = {field.name: getattr(self, field.name) for field in fields(self)[1:]}
+        levels = [[level.name, list(level.columns)] for level in self.levels]
+        return said | {"levels": levels}
+
+    @classmethod
+    def of(cls, table: str, said: Mapping[str, Any]) -> Source:
+        """Make a source of the name of a table and of what was `said` of it."""
+        levels = tuple(Level(name, tuple(columns)) for name, columns in said["levels"])
+        return cls(**{**said, "table": table, "levels": levels})
 
     @property
     def columns(self) -> tuple[str, ...]:

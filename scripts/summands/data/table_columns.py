@@ -120,7 +120,7 @@ def _refuse(problems: list[str]) -> None:
 
 def _used(source: Source, where: Filter | None) -> dict[str, str]:
     """Columns that are used, and what for."""
-    used = {source.value: "value"}
+    used = {source.value: "value"} if source.value else {}
     for level in source.levels:
         for name in level.columns:
             used.setdefault(name, f'level "{level.name}"')

@@ -46,7 +46,7 @@ ESTIMATES = schema(
         "bound",
         pa.float64(),
         "smallest standard error of an unbiased estimator (Cramér-Rao bound at the "
-        "truth); null where not identified",
+        "truth, of normal noise); null where not identified",
     ),
     (
         "crps",

@@ -81,9 +81,13 @@ OTHER_SCALES = (
     "the estimator estimates scales, which the design does not draw from their priors"
 )
 
+OTHER_DATA = "the data are not drawn from the model, which has normal noise alone"
+
 
 def _untestable(design: Design, estimates_scales: bool) -> str | None:
     """Say why no rank need be uniform, None where all should be."""
+    if not design.as_modelled:
+        return OTHER_DATA
     if design.intercept_sd == 0:
         return FIXED_INTERCEPT
     if estimates_scales and set(design.drawn_scales) != set(OF_SCALES):

@@ -60,7 +60,7 @@ def recovery(
         quantity does not have are absent.
     """
     fixed = design.truth == "fixed"
-    regime = ("both", "fixed" if fixed else "drawn")
+    regime = ("both", design.truth)
     metrics = [metric for metric in METRICS.values() if metric.regime in regime]
     samples: dict[Quantity, dict[str, Sample]] = defaultdict(dict)
     for estimator, pair in tables.items():

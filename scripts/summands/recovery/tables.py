@@ -81,7 +81,7 @@ CALIBRATION = schema(
         "verdict",
         pa.string(),
         "passed, if that holds for every parameter, failed, or not testable, where "
-        "truths are not drawn from the prior",
+        "truths are not drawn from the prior, or data not from the model",
     ),
     ("reason", pa.string(), "why there is no verdict, else null"),
 )

@@ -24,11 +24,18 @@ FACTORS = {
     "log_sigma_sd": "log_sigma_sd",
     "intercept_sd": "intercept_sd",
     "truth": "truth",
+    "layout": "layout",
+    "noise": "noise",
+    "interaction_sd": "interaction_sd",
+    "drift": "drift",
+    "autocorrelation": "autocorrelation",
 }
 
 
 def setting(design: Design, factor: str) -> Any:
     """Give what a design has of a factor, one of `FACTORS`."""
+    from summands.data import mechanisms
+    from summands.data.mechanisms import Mechanism
     from summands.model import distributions
 
     if factor == "levels":
@@ -36,7 +43,8 @@ def setting(design: Design, factor: str) -> Any:
     if factor in design.drawn_scales:
         ((name, told),) = distributions.written(design.drawn_scales[factor]).items()
         return f"{name} {told}"
-    return getattr(design, factor)
+    value = getattr(design, factor)
+    return mechanisms.shown(value.written) if isinstance(value, Mechanism) else value
 
 
 def varied(designs: Iterable[Design]) -> list[str]:

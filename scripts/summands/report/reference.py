@@ -7,16 +7,20 @@ docs``, renews all pages; a test fails where one differs from the definitions.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from summands import estimators
+from summands.data import layouts, noises, truths
+from summands.data.mechanisms import Kinds, Mechanism, example
 from summands.model import estimands
 from summands.recovery.catalogue import METRICS
 from summands.recovery.registry import GATES, Metric
-from summands.study import answers, study, tables
+from summands.study import answers, study, table_layouts, tables
 
 ROOT = Path(__file__).parents[3]
 
@@ -26,6 +30,9 @@ BLOCK = re.compile(
     r"(<!-- end of \2 -->\n)",
     re.DOTALL,
 )
+
+# A table is written in more ways than other layouts.
+EXAMPLES = {layouts.Table.NAME: table_layouts.EXAMPLE}
 
 # What the regimes of metrics are called, in the order of the page.
 REGIMES = {
@@ -71,6 +78,25 @@ def keys() -> str:
             for path, rule in _keys(study.schema()["properties"])
         ),
     )
+
+
+def of_family(kinds: Kinds) -> str:
+    """Explain mechanisms of the study file in the words of their classes."""
+    return _table(
+        ("value", "meaning"),
+        (
+            (f"`{EXAMPLES.get(kind.NAME) or example(kind)}`", _described(kind))
+            for kind in kinds
+        ),
+    )
+
+
+def _described(kind: type[Mechanism]) -> str:
+    """All that a class says of itself before its parameters."""
+    before = itertools.takewhile(
+        lambda text: text[:11] != "Parameters ", _paragraphs(kind)
+    )
+    return " ".join(before)
 
 
 def options() -> str:
@@ -176,6 +202,9 @@ def _columns(schemas: Mapping[str, Any]) -> str:
 
 BLOCKS: Mapping[str, Callable[[], str]] = {
     "keys": keys,
+    "layouts": partial(of_family, layouts.KINDS),
+    "noises": partial(of_family, noises.KINDS),
+    "truths": partial(of_family, truths.KINDS),
     "options": options,
     "estimators": methods,
     "quantities": quantities,

@@ -66,16 +66,10 @@ def read(given: Mapping[str, Any], folder: Path) -> Observed:
     folder : Path
         What the path of the table is relative to.
     """
-    levels = [
-        Level(level, (level,))
-        if isinstance(level, str)
-        else Level(level["name"], tuple(level["columns"]))
-        for level in given["levels"]
-    ]
     source = Source(
         str(folder / Path(given["table"]).expanduser()),
         given["value"],
-        tuple(levels),
+        Level.all_of(given["levels"]),
         given.get("where"),
         given["missing"],
         given.get("separator"),

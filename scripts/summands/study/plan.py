@@ -65,9 +65,16 @@ class Plan:
         if name in self.study.designs:
             return {name: self.study.designs[name]}
         return {
-            identifier: Design.from_content(dict(content), identifier)
+            identifier: self._design(identifier, content)
             for identifier, content in self.packs[name].items()
         }
+
+    def _design(self, identifier: str, content: Mapping[str, Any]) -> Design:
+        """Give a design of a pack; what it is called is no part of its content."""
+        own = self.study.designs.get(identifier)
+        if own is not None and own.content == content:
+            return own
+        return Design.from_content(dict(content), identifier)
 
 
 def make(study: Study, found: Iterable[Unit], packs: Packs) -> Plan:

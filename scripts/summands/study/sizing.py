@@ -12,6 +12,7 @@ from typing import Any
 
 from summands import estimators
 from summands.data.design import Design
+from summands.data.layouts import Table
 from summands.estimators import Entry
 from summands.study.study import Study
 
@@ -56,7 +57,7 @@ PATIENCE = 6
 
 def cells(design: Design) -> int:
     """Cells that can occur, at the most."""
-    return min(design.rows, math.prod(design.levels.sizes))
+    return design.layout.cells(design.levels, design.rows)
 
 
 def seconds(design: Design, name: str, options: Mapping[str, Any]) -> float:
@@ -112,17 +113,27 @@ def packs(study: Study) -> list[list[str]]:
     Returns
     -------
     list of list of str
-        Ids of all designs, in the order of the study; those that share jobs together.
+        Ids of all designs, in the order of the study but for those whose layout is a
+        table, which come last; those that share jobs together.
     """
-    names = list(study.designs)
+    # Tables go their own way: what is in a pack stays there, a table need not.
+    of_tables = {
+        name: isinstance(design.layout, Table) for name, design in study.designs.items()
+    }
+    names = [name for name, of_table in of_tables.items() if not of_table]
+    alone = [[name] for name, of_table in of_tables.items() if of_table]
+    return _together(study, names) + alone
+
+
+def _together(study: Study, names: list[str]) -> list[list[str]]:
     if study.designs_per_job:
         width = study.designs_per_job
         return [names[start : start + width] for start in range(0, len(names), width)]
     if study.replicates_per_job or len(names) <= JOBS:
         return [[name] for name in names]
     work = {
-        name: study.replicates * slowest(design, study.estimators)
-        for name, design in study.designs.items()
+        name: study.replicates * slowest(study.designs[name], study.estimators)
+        for name in names
     }
     shortest = 10 * START * (1 + len(study.estimators))
     whole = sum(work.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -13,14 +14,18 @@ from typing import Any
 import yaml
 
 from summands import estimators
+from summands.data import design as data_design
+from summands.data import mechanisms, noises, truths
 from summands.data.design import Design, levels_of, pairs_of
+from summands.data.source import Source
 from summands.estimators import Entry
 from summands.model import distributions
 from summands.model.distributions import OF_SCALES
 from summands.model.levels import Levels
 from summands.model.problem import PRIORS
-from summands.study import observed, validation
+from summands.study import observed, table_layouts, validation
 from summands.study.observed import Observed
+from summands.study.table_layouts import Tables
 from summands.study.validation import StudyError
 
 # A few lists of a grid multiply to more than any machine fits. So many take 9 seconds
@@ -56,7 +61,10 @@ class Study:
     estimators : dict of str to Entry
         By name, options with their defaults filled in.
     resolved : dict
-        The study file with every default written out.
+        The study file with every default written out. Tables that are layouts are named
+        from the working directory.
+    layout_tables : dict of str to Source
+        Tables that are layouts, by digest.
     """
 
     name: str
@@ -70,6 +78,7 @@ class Study:
     designs: dict[str, Design]
     estimators: dict[str, Entry]
     resolved: dict[str, Any]
+    layout_tables: dict[str, Source]
 
     @property
     def with_drawn_truth(self) -> bool:
@@ -98,6 +107,11 @@ def schema(entries: Any = None, observed: bool = False) -> dict[str, Any]:
             properties[name] = estimators.options_schema(
                 method, of_its_name=False, observed=observed
             )
+    document["$defs"] |= {
+        "layout": table_layouts.schema(document["properties"]["observed"]),
+        "noise": mechanisms.schema(noises.KINDS),
+        "truth": mechanisms.schema(truths.KINDS, truths.WORDS),
+    }
     for name in distributions.OF_SCALES:
         document["$defs"][f"drawn_{name}"] = estimators.prior_schema(name)
     document["properties"]["estimators"] |= {
@@ -107,7 +121,11 @@ def schema(entries: Any = None, observed: bool = False) -> dict[str, Any]:
     return document
 
 
-def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
+def load(
+    document: Mapping[str, Any],
+    files: tuple[Path, ...] = (),
+    folder: Path | None = None,
+) -> Study:
     """Check a study and fill in its defaults.
 
     Parameters
@@ -116,6 +134,9 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
         The parsed study file.
     files : tuple of Path, optional
         The files that it was read from, looked through for keys given twice.
+    folder : Path, optional
+        What paths in it are relative to; by default the folder of the first file, or
+        the working directory where there is none.
 
     Returns
     -------
@@ -141,8 +162,10 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
         entries = _entries(resolved["estimators"])
         found, table = [], None
         designs: dict[str, Design] = {}
-        if "observed" in resolved:
+        laid_out = Tables()
+        if folder is None:
             folder = files[0].parent if files else Path()
+        if "observed" in resolved:
             table = observed.read(resolved["observed"], folder)
             found = observed.problems(document, table)
             resolved = {
@@ -151,7 +174,9 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
                 if key not in observed.OF_SIMULATIONS
             }
         else:
-            designs, found = _designs(resolved)
+            resolved, laid_out, found = table_layouts.read(resolved, folder)
+            if not found:
+                designs, found = _designs(resolved, laid_out)
             found += _unknowable(designs, entries)
         found += _conflicting(entries)
         if not resolved.get("keep_rows", True):
@@ -177,11 +202,18 @@ def load(document: Mapping[str, Any], files: tuple[Path, ...] = ()) -> Study:
         designs=designs,
         estimators=entries,
         resolved=resolved,
+        layout_tables=laid_out.sources,
     )
 
 
-def read(path: Path) -> Study:
+def read(path: Path, folder: Path | None = None) -> Study:
     """Read and check a study file.
+
+    Parameters
+    ----------
+    path : Path
+    folder : Path, optional
+        See `load`.
 
     Raises
     ------
@@ -205,7 +237,7 @@ def read(path: Path) -> Study:
         raise StudyError(f"{path} is nested too deeply") from None
     if not isinstance(document, Mapping):
         raise StudyError(f"{path} has no keys: a study file is a mapping (key: value)")
-    return load(document, (path,))
+    return load(document, (path,), folder)
 
 
 def _with_defaults(value: Any, rules: Mapping[str, Any]) -> Any:
@@ -268,7 +300,9 @@ def _unknowable(
     ]
 
 
-def _designs(resolved: Mapping[str, Any]) -> tuple[dict[str, Design], list[str]]:
+def _designs(
+    resolved: Mapping[str, Any], tables: Tables
+) -> tuple[dict[str, Design], list[str]]:
     """Make the designs, with the problems that no schema can see."""
     designs: dict[str, Design] = {}
     contents: dict[str, str] = {}
@@ -285,11 +319,9 @@ def _designs(resolved: Mapping[str, Any]) -> tuple[dict[str, Design], list[str]]
         others = count // len(grid["truth"])
         count += others * (grid["fixed_truths"] - 1)
     if count > MOST_DESIGNS:
-        return {}, [
-            f"grid: its lists multiply to {count} designs, and {MOST_DESIGNS} are "
-            "the most; shorten them, or make several studies"
-        ]
-    for where, design in itertools.chain(_grid(resolved), _named(resolved)):
+        return {}, [f"grid: {_too_many(count)}"]
+    made = itertools.chain(_grid(resolved, tables), _named(resolved, tables))
+    for where, design in made:
         if isinstance(design, str):
             found.append(f"{where}: {design}")
             continue
@@ -313,11 +345,21 @@ def _designs(resolved: Mapping[str, Any]) -> tuple[dict[str, Design], list[str]]
             sigma > 0 for level in design.coefficients for _, sigma in level
         ):
             found.append(f"{where}: every sigma is 0; at least one must be above 0")
+        found += [f"{where}: {problem}" for problem in design.problems()]
         designs[design.id] = design
     return designs, found
 
 
-def _grid(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Design]]:
+def _too_many(count: int) -> str:
+    return (
+        f"its lists multiply to {count} designs, and {MOST_DESIGNS} are the most; "
+        "shorten them, or make several studies"
+    )
+
+
+def _grid(
+    resolved: Mapping[str, Any], tables: Tables
+) -> Iterator[tuple[str, Design | str]]:
     grid = resolved.get("grid")
     if grid is None:
         return
@@ -325,17 +367,25 @@ def _grid(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Design]]:
     keys = [field.name for field in fields(Design) if field.name in grid]
     for combination in itertools.product(*(enumerate(grid[key]) for key in keys)):
         values = dict(zip(keys, combination, strict=True))
-        where = (
-            f"grid.levels[{values['levels'][0]}] with grid.rows[{values['rows'][0]}]"
-        )
+        places = [str(key) for key in ("levels", "rows") if key in values]
+        if len(grid["layout"]) > 1 or not places:
+            places.append("layout")
+        where = " with ".join(f"grid.{key}[{values[key][0]}]" for key in places)
         plain = {key: value for key, (_, value) in values.items()}
-        levels = Levels.of(plain.pop("levels"))
+        given = Levels.of(plain.pop("levels")) if "levels" in plain else None
+        try:
+            levels = tables.lay_out(plain, given)
+        except ValueError as error:
+            yield where, str(error)
+            continue
         truths = grid["fixed_truths"] if plain["truth"] == "fixed" else 1
         for number in range(truths):
             yield where, _design(levels, plain | {"truth_number": number})
 
 
-def _named(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Design | str]]:
+def _named(
+    resolved: Mapping[str, Any], tables: Tables
+) -> Iterator[tuple[str, Design | str]]:
     for name, given in resolved.get("designs", {}).items():
         plain = dict(given)
         coefficients = plain.pop("coefficients")
@@ -345,13 +395,32 @@ def _named(resolved: Mapping[str, Any]) -> Iterator[tuple[str, Design | str]]:
             yield f"designs.{name}.coefficients", str(error)
             continue
         pairs = pairs_of(coefficients)
-        extra = {"truth": "fixed", "coefficients": pairs, "name": name}
         if "intercept_sd" in plain:
             plain.setdefault("intercept_mean", 0.0)
-        yield (
-            f"designs.{name}",
-            _design(levels, dict.fromkeys(PRIORS) | plain | extra),
-        )
+        # Of lists each combination is a design.
+        keys = [field.name for field in fields(Design) if field.name in plain]
+        lists = {key: plain[key] for key in keys if isinstance(plain[key], list)}
+        count = math.prod(map(len, lists.values()))
+        if count > MOST_DESIGNS:
+            yield f"designs.{name}", _too_many(count)
+            continue
+        for combination in itertools.product(*map(enumerate, lists.values())):
+            of_lists = dict(zip(lists, combination, strict=True))
+            where = " with ".join(
+                [
+                    f"designs.{name}",
+                    *(f"{key}[{place}]" for key, (place, _) in of_lists.items()),
+                ]
+            )
+            variant = plain | {key: value for key, (_, value) in of_lists.items()}
+            try:
+                found = tables.lay_out(variant, levels)
+            except ValueError as error:
+                yield where, str(error)
+                continue
+            extra = {"truth": "fixed", "coefficients": pairs}
+            made = _design(found, dict.fromkeys(PRIORS) | variant | extra)
+            yield where, dataclasses.replace(made, name=made.variant(name, of_lists))
 
 
 def _design(levels: Levels, values: Mapping[str, Any]) -> Design:
@@ -366,7 +435,7 @@ def _design(levels: Levels, values: Mapping[str, Any]) -> Design:
         if key in OF_SCALES and isinstance(value, int | float):
             made[key] = float(value)
         elif value is None or kinds[key] not in convert:
-            made[key] = distributions.read(key, value)
+            made[key] = data_design.read(key, value)
         else:
             made[key] = convert[kinds[key]](value)
     return Design(levels, **made)

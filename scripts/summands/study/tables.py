@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from summands.data.design import Design
+from summands.data.design import READERS, Design, written
 from summands.estimation.tables import ESTIMATES, FITS
 from summands.files import storage
 from summands.files.columns import schema
-from summands.model.distributions import written
+from summands.model import distributions
 from summands.recovery.tables import CALIBRATION, RECOVERY
 
 DESIGNS = schema(
@@ -38,11 +38,38 @@ DESIGNS = schema(
     ),
     ("intercept_sd", pa.float64(), "standard deviation of the intercept"),
     ("intercept_mean", pa.float64(), "mean of the intercept in its prior"),
-    ("truth", pa.string(), "drawn: anew for every replicate; fixed: one for all"),
+    (
+        "truth",
+        pa.string(),
+        "drawn: anew for every replicate; fixed: one for all; or as the study file has "
+        "it, in JSON",
+    ),
     (
         "truth_number",
         pa.int32(),
-        "number of the fixed truth, from 0; null where truths are drawn",
+        "number of the fixed truth, from 0; null where truths are not fixed",
+    ),
+    (
+        "layout",
+        pa.string(),
+        "which contributors rows have: a word, or as the study file has it, in JSON; "
+        "of a table the digest of its contributors",
+    ),
+    ("noise", pa.string(), "law of the noise, likewise"),
+    (
+        "interaction_sd",
+        pa.float64(),
+        "standard deviation of a random effect of each cell",
+    ),
+    (
+        "drift",
+        pa.float64(),
+        "standard deviation, over the rows, of means that move",
+    ),
+    (
+        "autocorrelation",
+        pa.float64(),
+        "of a contributor's noise in successive rows that it takes part in",
     ),
     ("replicates", pa.int32(), "number of replicates"),
 )
@@ -62,7 +89,11 @@ DERIVED = ("design", "levels", "level_names", "replicates", "drawn_scales")
 
 def _as_json(design: Design) -> str | None:
     drawn = design.drawn_scales
-    return json.dumps({k: written(v) for k, v in drawn.items()}) if drawn else None
+    return (
+        json.dumps({k: distributions.written(v) for k, v in drawn.items()})
+        if drawn
+        else None
+    )
 
 
 def designs(designs: Mapping[str, Design], replicates: int) -> pa.Table:
@@ -75,10 +106,11 @@ def designs(designs: Mapping[str, Design], replicates: int) -> pa.Table:
                 for key in DESIGNS.names
                 if key not in DERIVED and key not in design.drawn_scales
             }
+            | {key: written(getattr(design, key)) for key in READERS}
             | {"drawn_scales": _as_json(design)}
             | {"levels": list(design.levels.sizes)}
             | {"level_names": list(design.levels.names)}
-            | ({"truth_number": None} if design.truth == "drawn" else {})
+            | ({} if design.truth == "fixed" else {"truth_number": None})
             for name, design in designs.items()
         ],
         DESIGNS,

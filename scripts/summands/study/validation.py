@@ -78,7 +78,8 @@ def problems(document: Any, schema: dict[str, Any]) -> list[str]:
         for path, value in _numbers(document)
         if not math.isfinite(value)
     ]
-    return [sentence for _, sentence in sorted(found)]
+    # The schema misses two keys twice.
+    return list(dict.fromkeys(sentence for _, sentence in sorted(found)))
 
 
 def at(path: Iterable[str | int]) -> str:
@@ -217,9 +218,7 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
             hint = _hint(value, wanted)
             yield f"{where}: {_shown(value)} is not {names[wanted]}{hint}"
         case "enum":
-            words = ", ".join(
-                str(word) if str(word).isidentifier() else repr(word) for word in rule
-            )
+            words = ", ".join([*map(_word, rule), *rules.get("mappings", [])])
             yield f"{where}: {_shown(value)} is not one of: {words}"
         case "minimum":
             yield f"{where}: {_shown(value)} is less than {rule}"
@@ -233,6 +232,9 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
             yield f"{where}: {_shown(value)} is not a pair [mu, sigma]"
         case "minItems" | "minProperties":
             yield f"{where}: is empty; give at least {rule}"
+        case "maxProperties":
+            keys = " and ".join(map(str, value))
+            yield f"{where}: has {keys}, which are one or the other; keep one"
         case "pattern" if list(error.absolute_path) == ["estimators"]:
             yield (
                 f"{where}: {_shown(value)} cannot be used as an estimator's name; use "
@@ -245,6 +247,12 @@ def _explain(error: jsonschema.ValidationError) -> Iterator[str]:
             )
         case _:
             yield f"{where}: {error.message}"
+
+
+def _word(word: Any) -> str:
+    if isinstance(word, bool):
+        return str(word).lower()
+    return str(word) if str(word).isidentifier() else repr(word)
 
 
 def _hint(value: Any, wanted: str) -> str:

@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import tracemalloc
 from fractions import Fraction
 
@@ -14,7 +15,9 @@ from summands.data.generator import Truth
 from summands.model import cells as cells_module
 from summands.model import estimands
 from summands.model.cells import Cells, collapse, collapse_blocks
+from summands.model.distributions import HalfNormal, LogNormal
 from summands.model.levels import Levels
+from summands.model.problem import PRIORS
 from summands.model.rows import Rows
 
 
@@ -284,6 +287,75 @@ def test_blocks_follow_each_other_into_the_same_rows():
     whole = generator.draw_rows(design, truth, 1, 0)
     assert (whole.value[generator.BLOCK : 2 * generator.BLOCK] == blocks[1].value).all()
     assert not (blocks[0].value == blocks[1].value).any()
+
+
+# Of designs without mechanisms, as drawn before there were any: id, intercept, mu and
+# sigma of contributor 1, first and last value, sum of all, digest of contributors.
+AS_BEFORE = {
+    "plain": (
+        Design(Levels.of([1, 3, 5]), 3000),
+        "levels-1-3-5_rows-3000",
+        (-0.6436105568583282, -0.8076348618189487, 1.3925121602022659),
+        (-1.4200751468578166, 2.379624681654252, -1887.9945126162693),
+        "d8587f565d70",
+    ),
+    "blocks": (
+        Design(Levels.of([2, 300]), 70000),
+        "levels-2-300_rows-70000",
+        (2.990321873479809, -0.0701528972803086, 2.1631330447421617),
+        (7.05758264744619, 3.5532120606632382, 209207.66239748307),
+        "5e5f312637d9",
+    ),
+    "fixed": (
+        Design(Levels.of([1, 4]), 100, truth="fixed", truth_number=2, mu_sd=3.0),
+        "levels-1-4_rows-100_mu_sd-3_truth-fixed_truth_number-2",
+        (2.5523744882533475, 0.38327095051176713, 1.8837584559386336),
+        (3.5032477089792833, 0.382691245314906, 229.37374415406936),
+        "1b555a5d83e3",
+    ),
+    "scales": (
+        Design(
+            Levels.of([1, 3]),
+            50,
+            mu_sd=HalfNormal(1.0),
+            log_sigma_sd=LogNormal(-0.7, 0.6),
+        ),
+        "levels-1-3_rows-50_mu_sd-half_normal-1_log_sigma_sd-log_normal--0.7-0.6",
+        (-0.396184576560182, 0.15277708824568853, 0.8968898417303729),
+        (0.0697334870070786, -0.7726514581402821, -24.99471635944029),
+        "e2d031e9a1fe",
+    ),
+    "given": (
+        Design(
+            Levels.of([1, 2]),
+            1000,
+            truth="fixed",
+            coefficients=(((0.0, 5.0),), ((1.0, 1.0), (-1.0, 1.0))),
+            name="cc_01",
+            **dict.fromkeys(PRIORS),
+        ),
+        "cc_01",
+        (0.0, 1.0, 1.0),
+        (1.2005500668626576, 0.13350774844169688, -153.81150737803404),
+        "aa445de15c32",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AS_BEFORE)
+def test_numbers_are_those_of_before_there_were_mechanisms(name):
+    design, identifier, coefficients, values, digest = AS_BEFORE[name]
+    assert design.id == identifier
+    truth = generator.draw_truth(design, 20261122, 3)
+    assert (truth.intercept, truth.mu[1], truth.sigma[1]) == pytest.approx(
+        coefficients, rel=1e-13
+    )
+    rows = generator.draw_rows(design, truth, 20261122, 3)
+    assert (rows.value[0], rows.value[-1], rows.value.sum()) == pytest.approx(
+        values, rel=1e-11
+    )
+    picked = b"".join(column.astype("<i4").tobytes() for column in rows.contributors)
+    assert hashlib.sha256(picked).hexdigest().startswith(digest)
 
 
 def test_zero_sigma_contributes_its_mean_alone():

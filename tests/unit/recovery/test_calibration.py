@@ -7,6 +7,9 @@ import pytest
 from scipy import stats
 
 from summands.data.design import Design
+from summands.data.layouts import Chunked
+from summands.data.noises import StudentT
+from summands.data.truths import OneOff
 from summands.estimation.results import Fit
 from summands.model.levels import Levels
 from summands.recovery import calibration
@@ -198,5 +201,19 @@ def test_a_verdict_needs_drawn_truths_and_draws():
         assert row["verdict"] == "not testable"
         assert "intercept_sd" in row["reason"]
         assert row["p_value"] is row["calibrated"] is None
+    for changes in (
+        {"noise": StudentT(4.0)},
+        {"interaction_sd": 1.0},
+        {"drift": 1.0},
+        {"autocorrelation": 0.5},
+    ):
+        other = found(dataclasses.replace(design, **changes), fits).to_pylist()
+        assert {row["verdict"] for row in other} == {"not testable"}
+        assert {row["reason"] for row in other} == {calibration.OTHER_DATA}
+    # Who contributed is given: ranks are uniform whatever the layout.
+    laid_out = found(dataclasses.replace(design, layout=Chunked(25)), fits)
+    assert set(laid_out["verdict"].to_pylist()) == {"passed"}
+    one_off = dataclasses.replace(design, truth=OneOff(3.0))
+    assert found(one_off, fits).num_rows == 0
     assert found(fixed, fits).num_rows == 0
     assert found(design, fits, [score_of(size)] * 4).num_rows == 0

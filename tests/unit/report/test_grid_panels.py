@@ -1,3 +1,4 @@
+import dataclasses
 from functools import partial
 from itertools import product
 
@@ -6,6 +7,9 @@ import pandas as pd
 import pytest
 
 from summands.data.design import Design
+from summands.data.layouts import Balanced
+from summands.data.noises import Contaminated
+from summands.data.truths import OneOff
 from summands.model.levels import Levels
 from summands.recovery import montecarlo
 from summands.report import grid_figures, grid_panels
@@ -51,6 +55,27 @@ def test_factors_are_what_designs_of_a_grid_differ_in():
         if name != "own":
             place = table.loc[name, "rows"]
             assert [60, 1000][place] == design.rows
+
+
+def test_mechanisms_are_factors():
+    plain = Design(Levels.of([1, 2]), 100)
+    designs = {
+        str(number): dataclasses.replace(plain, **changes)
+        for number, changes in enumerate(
+            (
+                {},
+                {"noise": Contaminated(0.01, 10.0), "layout": Balanced()},
+                {"drift": 0.5, "truth": OneOff(3.0)},
+            )
+        )
+    }
+    table = grid_panels.factors(designs)
+    assert table.attrs["settings"] == {
+        "truth": ["drawn", "one_off-shift-3"],
+        "layout": ["uniform", "balanced"],
+        "noise": ["normal", "contaminated-share-0.01-factor-10"],
+        "drift": ["0", "0.5"],
+    }
 
 
 def test_the_factor_that_matters_most_is_the_outermost_loop():
