@@ -198,9 +198,12 @@ class Drift:
     """Means of contributors that move over the rows of a table.
 
     Row i of N adds `sd` s_k t_i for each contributor k that it has, with a slope
-    s_k ~ Normal(0, 1) that is drawn for each replicate, and with t_i = (i - (N + 1) / 2)
-    / sqrt((N^2 - 1) / 12), which has the mean 0 and the standard deviation 1 over the
-    rows. So from the first row to the last a mean moves by sqrt(12) `sd` s_k.
+    s_k ~ Normal(0, 1) that is drawn for each replicate, and with
+
+        t_i = (i - (N + 1) / 2) / sqrt((N^2 - 1) / 12),
+
+    which has the mean 0 and the standard deviation 1 over the rows. So from the first
+    row to the last a mean moves by sqrt(12) `sd` s_k.
 
     Parameters
     ----------

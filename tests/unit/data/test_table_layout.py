@@ -108,6 +108,6 @@ def test_what_cannot_be_read_is_told_as_of_observed_tables(table):
     with pytest.raises(TableError, match='no column "lot"; did you mean "lots"'):
         layout_of(table)
     table.write_text("tool,lot\nA,1\nB,\nB,2\n")
-    with pytest.raises(TableError, match="has no .lot."):
+    with pytest.raises(TableError, match=r"has no .lot."):
         layout_of(table)
     assert len(layout_of(table, missing="drop").rows.columns[0]) == 2

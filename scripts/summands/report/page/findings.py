@@ -318,7 +318,11 @@ def at_home(study: Study) -> Iterator[Finding]:
         and entry.options.get("scales") == "known"
         and not entry.options.get("priors")
     ]
-    drawn = [name for name, design in study.designs.items() if design.truth == "drawn"]
+    drawn = [
+        name
+        for name, design in study.designs.items()
+        if design.truth == "drawn" and design.as_modelled
+    ]
     if given and drawn:
         all_of = "all" if len(drawn) == len(study.designs) else f"{len(drawn):,}"
         yield Finding(
