@@ -69,6 +69,7 @@ def test_a_layout_is_of_its_stream_alone(layout):
         assert (one != laid_out(layout, [2, 3], 2345, seed=1)).any()
 
 
+@settings(deadline=None)
 @given(SIZES, st.integers(1, 700), SEEDS, st.sampled_from([1, 64, 1000]))
 def test_balanced_crossings_differ_by_one_row_at_the_most(sizes, rows, seed, block):
     n = counts(laid_out(Balanced(), sizes, rows, seed, block), sizes)
@@ -116,6 +117,7 @@ def test_ranks_are_shuffled_anew_for_each_level_of_each_replicate():
     assert stats.chi2_contingency(both).pvalue > 1e-4
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 30), min_size=1, max_size=4).map(sorted), SEEDS)
 def test_nested_contributors_have_one_parent_each(sizes, seed):
     sizes = [3, *sizes]
@@ -221,6 +223,7 @@ def test_too_small_a_share_is_refused_in_words():
         assert "25,000,000 crossings" in layout.problem(many)
 
 
+@settings(deadline=None)
 @given(
     st.integers(2, 60),
     st.integers(1, 400),

@@ -5,7 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -141,6 +141,7 @@ def recursion(correlation, contributors, drawn):
     return np.array(made)
 
 
+@settings(deadline=None)
 @given(
     st.floats(-0.99, 0.99),
     st.integers(0, 2**32 - 1),
@@ -266,6 +267,7 @@ def test_each_cell_has_a_random_effect_of_its_own():
         assert abs(np.corrcoef(found[both], other[both])[0, 1]) < 0.1
 
 
+@settings(deadline=None)
 @given(st.floats(1e-6, 1e6), st.integers(0, 2**32 - 1))
 def test_other_units_change_nothing_but_units(unit, seed):
     levels = Levels.of([1, 4])

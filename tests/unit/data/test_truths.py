@@ -60,6 +60,7 @@ def test_the_one_is_drawn_for_each_replicate():
     assert stats.chisquare(off.sum(0)[5:]).pvalue > 1e-4
 
 
+@settings(deadline=None)
 @given(st.floats(-5, 5), st.floats(0.1, 5), st.integers(0, 100))
 def test_effects_of_any_size_are_compared_at_the_same_contributor(shift, noise, number):
     one = generator.draw_truth(DESIGN, 1, number)
