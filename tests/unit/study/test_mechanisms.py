@@ -11,7 +11,6 @@ from summands.data import layouts, mechanisms, noises, truths
 from summands.data.layouts import Balanced, Chunked, Table, Uniform
 from summands.data.noises import Contaminated, StudentT
 from summands.data.truths import OneOff
-from summands.estimators import Entry
 from summands.study import plan, sizing, study, tables
 from summands.study.validation import StudyError
 
@@ -406,14 +405,15 @@ def test_mechanisms_are_listed_with_their_designs():
 def test_fewer_cells_are_less_work():
     wide = {"levels": [[1, 50, 50]], "rows": [100_000]}
     layouts_ = ["uniform", {"sparse": 0.1}, {"nested": True}, {"chunked": 1000}]
-    loaded = study.load(document(wide | {"layout": layouts_}))
+    given = document(wide | {"layout": layouts_}) | {"estimators": {"nutpie": {}}}
+    loaded = study.load(given)
     assert [sizing.cells(design) for design in loaded.designs.values()] == [
         2500,
         250,
         50,
         100,
     ]
-    entry = Entry("nutpie", "nutpie", {"chains": 4, "tune": 400, "draws": 1000})
+    entry = loaded.estimators["nutpie"]
     whole, *fewer = (
         sizing.seconds(design, entry.method, entry.options)
         for design in loaded.designs.values()

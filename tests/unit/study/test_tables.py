@@ -34,6 +34,7 @@ def test_designs_are_listed_as_they_are():
     assert row.pop("level_names") == ["0", "1"]
     assert row.pop("truth_number") is None
     assert row.pop("drawn_scales") is None
+    assert (row.pop("layout"), row.pop("noise")) == ("uniform", "normal")
     assert row == {key: getattr(design, key) for key in row}
     assert row["mu_sd"] == 2.0
     drawn = dataclasses.replace(design, mu_sd=HalfNormal(2.0))
