@@ -147,7 +147,7 @@
     root.dataset.ready = root.dataset.seen = "near";
   };
   const work = async () => {
-    while (due.size) {
+    for (await null; due.size;) { // with nothing due, too, not before it is said to work
       const idle = [...due].some(near) ? null : window.requestIdleCallback;
       if (idle !== null) ready();
       await new Promise((then) => (idle ?? setTimeout)(then));
