@@ -17,6 +17,7 @@ from scipy import stats
 from summands.data import generator
 from summands.data.design import Design
 from summands.estimation import conflicts, fitting
+from summands.estimation.sampling import Route
 from summands.estimators import nutpie
 from summands.model import estimands, statement
 from summands.model.cells import collapse
@@ -431,14 +432,14 @@ def test_attempts_follow_the_rule_and_are_recorded():
 @pytest.mark.parametrize("target", [0.8, 0.98])
 def test_each_attempt_is_what_the_option_says(monkeypatch, target):
     problem, cells = data_set([1, 2], 40)
-    sample, asked = nutpie._sample_compiled, []
+    sample, asked = Route.sample, []
 
-    def watched(cells, problem, settings, attempt, seed):
+    def watched(route, cells, problem, settings, attempt, seed):
         of_attempt = [settings[n] for n in ("tune", "draws", "target_accept")]
         asked.append([*of_attempt, attempt.kind])
-        return sample(cells, problem, settings, attempt, seed)
+        return sample(route, cells, problem, settings, attempt, seed)
 
-    monkeypatch.setattr(nutpie, "_sample_compiled", watched)
+    monkeypatch.setattr(Route, "sample", watched)
     options = options_of(draws=10, tune=50, escalations=2, target_accept=target)
     draws = nutpie.estimate(cells, problem, options, 5, str)
     assert asked == [

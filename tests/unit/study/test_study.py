@@ -515,12 +515,12 @@ def test_an_estimator_may_have_a_name_and_a_method():
         (
             {"tight": {"draws": 20}},
             "estimators.tight: unknown key; known here: bayesian_ridge, homoscedastic, "
-            "least_squares, maximum_likelihood, nutpie, or name its `method`",
+            "huber, least_squares, maximum_likelihood, nutpie, or name its `method`",
         ),
         (
             {"tight": {"method": "nutpy"}},
             "estimators.tight.method: 'nutpy' is not one of: bayesian_ridge, "
-            "homoscedastic, least_squares, maximum_likelihood, nutpie",
+            "homoscedastic, huber, least_squares, maximum_likelihood, nutpie",
         ),
         (
             {"nutpie": {"method": "least_squares"}},
