@@ -14,6 +14,9 @@ from summands.report.totals import OfEstimator, Totals
 # Designs that are listed by name; a study may have thousands.
 LISTED = 10
 
+# Numbers from here on are written by their power of ten.
+WIDEST = 1e3
+
 # Ends the numbers that one replicate carries.
 CARRIED = "~"
 
@@ -211,7 +214,11 @@ def named(size: int) -> str:
 def _mean(pooled: Pooled, style: str) -> str:
     """Format a mean, with a dash where there is none."""
     mean = pooled.mean()
-    return "-" if mean is None else format(mean, style) + CARRIED * pooled.carried
+    if mean is None:
+        return "-"
+    # A posterior that the data hardly bind may have a mean beyond all columns.
+    style = style if abs(mean) < WIDEST else ".0e"
+    return format(mean, style) + CARRIED * pooled.carried
 
 
 def _covered(pooled: Pooled) -> str:

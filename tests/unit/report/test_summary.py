@@ -6,6 +6,7 @@ import pytest
 from summands.data.design import Design
 from summands.model import estimands
 from summands.model.levels import Levels
+from summands.recovery.pooling import Pooled
 from summands.recovery.tables import CALIBRATION, RECOVERY
 from summands.report import summary
 from summands.report.totals import Totals
@@ -55,6 +56,14 @@ def test_the_summary_counts_everything():
     assert width.rstrip("~") == f"{geometric('width_95_over_total'):.3f}"
     share = chosen.query("metric == 'coverage_95'")["value"].mean()
     assert covered == f"{share:.1%}"
+
+
+@pytest.mark.parametrize(
+    ("value", "written"), [(0.1234, "0.123"), (999.4, "999.400"), (3e36, "3e+36")]
+)
+def test_numbers_beyond_their_column_are_written_by_their_power(value, written):
+    pooled = Pooled(logarithmic=False, total=value, count=1)
+    assert summary._mean(pooled, ".3f") == written
 
 
 def test_the_summary_of_thousands_of_designs_is_no_longer_than_that_of_ten():

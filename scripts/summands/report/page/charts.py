@@ -66,7 +66,7 @@ def along(axis: Axis, **more: Any) -> dict[str, Any]:
     return {
         "scale": scale(axis),
         "title": axis.brief or axis.label,
-        "axis": alt.Axis(labelOverlap=True, tickCount=5, format="~g", **more),
+        "axis": alt.Axis(labelOverlap=True, tickCount=5, format=".6~g", **more),
     }
 
 
