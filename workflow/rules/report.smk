@@ -65,7 +65,10 @@ rule page:
         results=results_folder,
         code=provenance.digest(
             "page.py",
-            *(f"summands.estimators.{each.method}" for each in STUDY.estimators.values()),
+            *(
+                f"summands.estimators.{each.method}"
+                for each in STUDY.estimators.values()
+            ),
             wording=True,
         ),
         texts=[storage.digest(path) for path in texts()],
