@@ -70,7 +70,7 @@ class Workflow:
 
     def copy(self, folder: Path) -> "Workflow":
         """Copy all of a finished run, Snakemake's notes too, for a test to change."""
-        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        shutil.copytree(self.folder, folder, symlinks=True, dirs_exist_ok=True)
         return Workflow(folder, self.source)
 
     def add_estimator(self, name: str, text: str) -> None:

@@ -228,6 +228,12 @@ def test_folders_and_files_may_have_spaces_quotes_and_umlauts(tmp_path):
     again.folder.mkdir()
     again.python = str(source / ".venv" / "bin" / "python")
     again.run(document, "--until", "simulate")
+    # As of a folder that was copied with what its links lead to.
+    link = again.folder / ".snakemake" / "environment"
+    link.unlink()
+    (link / "bin").mkdir(parents=True)
+    again.run(document, "--until", "simulate", "--forcerun", "simulate")
+    assert link.readlink() == source / ".venv"
     for cells in again.results("quick").rglob("cells.parquet"):
         same = source / cells.relative_to(again.folder)
         assert cells.read_bytes() == same.read_bytes()

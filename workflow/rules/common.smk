@@ -1,6 +1,7 @@
 # What the rules share: the checked study, how it is cut into jobs, and the folder of its results.
 import logging
 import shlex
+import shutil
 import signal
 import sys
 import traceback
@@ -138,7 +139,10 @@ def name_python():
     if shlex.quote(sys.executable) == sys.executable:
         return
     link = Path(".snakemake", "environment")
-    if not link.exists() or link.readlink() != Path(sys.prefix):
+    if link.is_dir() and not link.is_symlink():
+        # A copy of the run's folder in which links were followed.
+        shutil.rmtree(link)
+    if not link.is_symlink() or link.readlink() != Path(sys.prefix):
         with whole(link) as passing:
             passing.unlink(missing_ok=True)
             passing.symlink_to(sys.prefix)
