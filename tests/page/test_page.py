@@ -35,6 +35,16 @@ MARK_DRAWINGS = """() => document.querySelectorAll(".plot svg").forEach(
     drawing => { drawing.dataset.old = "yes"; })"""
 
 
+# How far what a chart draws stands out of its frame, to the right and below.
+BEYOND = """() => Object.fromEntries(
+    [...document.querySelectorAll(".plot svg")].map(svg => {
+        const [drawn, frame] = [svg.querySelector("g"), svg].map(
+            it => it.getBoundingClientRect());
+        const beyond = [drawn.right - frame.right, drawn.bottom - frame.bottom];
+        return [svg.closest("[id$=-chart]").id, Math.max(...beyond)];
+    }))"""
+
+
 def charts(page: Page) -> dict[str, dict]:
     """What the page knows of its charts."""
     found: dict[str, dict] = json.loads(page.inner_text("#page-data"))["charts"]
@@ -109,6 +119,8 @@ def test_a_page_stands_alone_and_shows_its_answer_first(made, opened, kind, size
     with opened(path, size=size) as page:
         assert page.locator(".plot svg").count() == len(charts(page)) > 2
         assert "".join(page.locator(".missing").all_text_contents()) == ""
+        cut = {name: by for name, by in page.evaluate(BEYOND).items() if by > 3}
+        assert cut == {}
         inside = "document.documentElement.scrollWidth <= innerWidth"
         assert page.evaluate(inside), "wide things scroll by themselves"
         bottom = "document.querySelector('#answer h2').getBoundingClientRect().bottom"

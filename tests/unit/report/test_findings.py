@@ -131,6 +131,15 @@ def test_the_verdict_on_coverage_is_on_its_interval(mean, half, kind, words):
     assert f"{100 * mean:.1f} %" in found.text
 
 
+def test_the_design_that_is_covered_least_is_named():
+    one, other = covering(0.99, 0.005), covering(0.75, 0.2)
+    both = pd.concat([one.assign(design="good"), other.assign(design="bad one")])
+    (found,) = findings.coverage(both, 40)
+    assert "; least in bad one, 75.0 %)" in found.text
+    (found,) = findings.coverage(one.assign(design="good"), 40)
+    assert "least in" not in found.text
+
+
 def test_intervals_that_nobody_gives_have_no_verdict():
     assert list(findings.coverage(covering(0.5, 0.1).iloc[:0], 80)) == []
     assert list(findings.coverage(covering(0.5, 0.1, "sigma"), 80)) == []

@@ -74,15 +74,13 @@ def best(designs: pd.DataFrame, ratios: pd.DataFrame) -> Iterator[Finding]:
         bound = own[own["metric"] == "rmse_over_bound"]
         off = _by_design(error, 100.0, ".2g", " %", f" of the {unit}")
         uncertain |= bool(error["carried"].any() or bound["carried"].any())
-        yield Finding("answer", f"{what}: {lead}. It is off by {off}.")
-        more = list(_more(others[first], first))
+        said = [f"{what}: {lead}. It is off by {off}.", *_more(others[first], first)]
+        yield Finding("answer", " ".join(said))
         if len(bound):
             least = " times the least that is possible without bias"
             told = _by_design(bound, 1.0, ".2f", "", least)
             called = names.parameter(parameter)
-            more.insert(0, f"The error of {first} in {called} is {told}.")
-        if more:
-            yield Finding("answer", " ".join(more))
+            yield Finding("answer", f"The error of {first} in {called} is {told}.")
     if uncertain:
         yield Finding(
             "note",
@@ -199,10 +197,11 @@ def coverage(designs: pd.DataFrame, data_sets: int) -> Iterator[Finding]:
             mean, low, high = mean_over_designs(part, log=False)
             below, above = max(below, 0.95 - high), max(above, low - 0.95)
             unsure = max(unsure, 0.95 - low)
-            told.append(
-                f"{names.parameter(parameter)} in {_share(mean)} ({_share(low)} to "
-                f"{_share(high)})"
-            )
+            said = f"{_share(mean)} ({_share(low)} to {_share(high)}"
+            if len(part) > 1:
+                worst = part.iloc[int(part["value"].argmin())]
+                said += f"; least in {worst['design']}, {_share(worst['value'])}"
+            told.append(f"{names.parameter(parameter)} in {said})")
         if not told:
             continue
         kind: Kind = "good"

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from summands.estimators import Entry
 from summands.report.page.content import Block, Cell, Grid, Section
 from summands.report.reading import Tables
 from summands.study.study import Study
@@ -58,7 +59,10 @@ def section(tables: Tables) -> Section:
                 "The estimators",
                 ("estimator", "what it is"),
                 [
-                    (Cell(name), Cell(_first_line(entry.module)))
+                    (
+                        Cell(name),
+                        Cell(_told(entry, observed=study.observed is not None)),
+                    )
                     for name, entry in study.estimators.items()
                 ],
             ),
@@ -76,9 +80,20 @@ def section(tables: Tables) -> Section:
     )
 
 
-def _first_line(module: object) -> str:
-    """Say what an estimator is, in the words of its documentation."""
-    return (module.__doc__ or "").strip().splitlines()[0]
+def _told(entry: Entry, *, observed: bool) -> str:
+    """Say what an estimator is, in the words of its documentation, and its options."""
+    module = entry.module
+    first, *_ = (module.__doc__ or "").strip().splitlines()
+    rules = {**module.OPTIONS, **(getattr(module, "OBSERVED", {}) if observed else {})}
+    own = {
+        name: value
+        for name, value in entry.options.items()
+        if name in rules and value != rules[name]["default"]
+    }
+    if not own:
+        return first
+    options = ", ".join(f"{name}: {json.dumps(value)}" for name, value in own.items())
+    return f"{first} With the options {options}."
 
 
 def _made_by(study: Study, record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

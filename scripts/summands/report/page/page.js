@@ -125,7 +125,7 @@
         const wide = Math.min(chart.most, Math.max(120, chart.wide - more));
         const unfit = excess > 2 || (excess < -12 && !chart.look.edge);
         chart.look.margin += unfit ? more : 0;
-        if (unfit) await chart.drawn.view.signal(chart.signal, wide).runAsync();
+        if (unfit) await chart.drawn.view.signal(chart.signal, wide).resize().runAsync();
       }
     } catch (error) {
       missing = `This chart cannot be drawn (${error.message}). Its values are below.`;
