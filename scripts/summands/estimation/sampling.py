@@ -102,7 +102,7 @@ class Route:
     def attempts(self) -> tuple[Attempt, ...]:
         """What each attempt changes."""
         if self.many:
-            return MANY_ATTEMPTS
+            return ATTEMPTS if self.constant else MANY_ATTEMPTS
         return POOLED_ATTEMPTS if self.integrates else ATTEMPTS
 
     def prepare(self, problem: Problem) -> None:

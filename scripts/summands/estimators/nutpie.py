@@ -86,8 +86,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
             "0.97, the second with four times and 0.99, keeping each fourth draw. For "
             "estimated scales and constant noise of up to 300 contributors, where the "
             "means are integrated out, rates are 0.98 from the start, 0.99 and 0.998. "
-            "Of more contributors the first keeps each third draw, and the second, "
-            "with twice the tuning and 0.97, each sixth."
+            "Of more contributors with a noise each the first keeps each third draw, "
+            "and changes nothing else, and the second each sixth."
         ),
     },
     "priors": PRIORS_OPTION,

@@ -51,10 +51,10 @@ POOLED_ATTEMPTS = (
     Attempt(4, 0.998, 4, "non-centred", sweeps=3),
 )
 
-# Of many contributors means are sampled, and what mixes slowly is how far the noise of
-# one level's differs: more draws help, and smaller steps do not.
+# Of many contributors with a noise each, what mixes slowly is how far the noise of one
+# level's differs: more draws help, and smaller steps do not.
 MANY_ATTEMPTS = (
     Attempt(1, 0.0, 1),
     Attempt(1, 0.0, 3),
-    Attempt(2, 0.97, 6),
+    Attempt(4, 0.99, 6),
 )
