@@ -160,7 +160,11 @@ def _summarise(fitted: Fit, standard: Standard, draws: Draws) -> None:
         of_contrast = names.where(contrast)
         for level in np.unique(names.level[of_contrast]):
             of_level = np.flatnonzero(of_contrast & (names.level == level))
-            on_top = standard.flat[:, of_level].argmax(axis=1)
+            values = standard.flat[:, of_level]
+            if (values == values[:, :1]).all():
+                # Of one contributor, or of one noise for all, none is the largest.
+                continue
+            on_top = values.argmax(axis=1)
             counts = np.bincount(on_top, minlength=len(of_level))
             fitted.p_largest[of_level] = counts / len(on_top)
     found = draws.diagnostics

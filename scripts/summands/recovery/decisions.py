@@ -147,9 +147,8 @@ def named_coverage_95(sample: Sample) -> Statistic | None:
     """
     if not _ranked(sample):
         return None
-    truth = _at_named(sample, sample.truth)
-    lower, upper = (_at_named(sample, x) for x in (sample.lower_95, sample.upper_95))
-    return _of_shares((lower <= truth) & (truth <= upper))
+    held = (sample.lower_95 <= sample.truth) & (sample.truth <= sample.upper_95)
+    return _of_shares(_at_named(sample, held.astype(float)))
 
 
 @metric(REAL, from_zero)
@@ -250,9 +249,12 @@ def _of_said(sample: Sample, said: Array) -> Statistic | None:
 
 
 def _at_named(sample: Sample, values: Array) -> Array:
-    """Values, shape (R, M), of the contributor of the largest estimate, shape (R,)."""
-    which = sample.estimate.argmax(axis=1)[:, None]
-    return np.take_along_axis(values, which, axis=1)[:, 0]
+    """Values, shape (R, M), of the contributor of the largest estimate, shape (R,).
+
+    Of several with it their mean, as if one of them were named at random.
+    """
+    on_top = sample.estimate >= sample.estimate.max(axis=1, keepdims=True) - sample.tie
+    return (values * on_top).sum(axis=1) / on_top.sum(axis=1)
 
 
 def _of_replicates(values: Array) -> Statistic:

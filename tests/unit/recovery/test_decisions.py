@@ -174,6 +174,9 @@ def test_ranks_by_guessing_are_in_the_middle():
     made = drawn([1.0, 0.0, 0.0, -1.0], 0.5, 50)
     guessed = dataclasses.replace(made, estimate=np.zeros_like(made.estimate))
     assert rate("expected_rank", guessed) == 2.5
+    # One named at random loses the mean of what each would.
+    assert rate("regret", guessed) == 1.0
+    assert rate("named_bias", guessed) == 0.0
 
 
 def test_a_posterior_that_knows_its_odds_is_right_as_often_as_it_says():
