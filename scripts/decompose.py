@@ -43,7 +43,7 @@ def main(
     inputs : mapping
         Paths: of "cells", "levels", "identification" and "rows"; lists of those of
         "estimates", "fits" and "components", an estimator each, and of "posteriors", a
-        sampler each.
+        sampler each; with a check those of its tables, as "of_check" and so on.
     samplers : sequence of str
         Names of the estimators with posteriors.
     packages : sequence of str
@@ -92,6 +92,11 @@ def main(
     for name, made in found.items():
         with storage.whole(outputs[name]) as path:
             pq.write_table(made, path, compression=storage.COMPRESSION)
+    checked_by = {
+        name: storage.read_table(inputs[f"of_{name}"])
+        for name in answers.READ_OF_CHECK
+        if f"of_{name}" in inputs
+    }
     whole = units.Units.of(cells)
     texts = {
         "study": yaml.safe_dump(checked.resolved, sort_keys=False),
@@ -108,7 +113,7 @@ def main(
             indent=2,
         )
         + "\n",
-        "summary": answer.text(checked, levels, counts, found),
+        "summary": answer.text(checked, levels, counts, found, checked_by),
     }
     for line in found["cautions"]["text"].to_pylist():
         job.say(line)

@@ -6,18 +6,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from summands.data import table_data
+from summands.data import imitation, table_data
 from summands.estimation import fitting, tables
 from summands.estimation.results import Components, Point, Scales
 from summands.model import estimands
 from summands.model.data_set import DataSet
 from summands.model.levels import Levels
 from summands.model.problem import Problem
+from summands.recovery import calibration, held, metrics_table
 from summands.report import findings
 from summands.report.reading import Tables
 from summands.study import answers, study
 
 from .decomposition.stand_ins import cells_of, draws_of, table_of
+from .stand_ins import score_of, tables_of
 
 LONG = "a label that is much longer than what a figure has room for, of "
 
@@ -30,6 +32,9 @@ TOOLS = (
     "עברית",
 )
 LOTS = ("L1", "L1 ", "l1")
+
+# Tables that a check draws.
+AGAIN = 30
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,7 @@ def made(
                 "differences": ["tool $x$"] if differences else [],
                 "gauge": {"part": "tool $x$", "operator": "lot"},
             },
+            "check": {"replicates": AGAIN},
             "estimators": {
                 "full": {"method": "nutpie"},
                 "constant": {"method": "nutpie", "noise": "constant"},
@@ -166,7 +172,7 @@ def made(
         }
     )
     problem = Problem.following(levels, data_set.units, data_set.noise)
-    fitted = {}
+    fitted, again = {}, {}
     for (name, entry), estimate in zip(
         checked.estimators.items(), (full, one_noise, point), strict=True
     ):
@@ -174,6 +180,7 @@ def made(
         assert fit.error is None, fit.error
         if name == "full" and not converged:
             fit.converged, fit.criterion = False, "max_rhat 1.2 >= 1.01"
+        again[name] = fit
         fitted[name] = answers.Fitted(
             entry,
             tables.estimates("observed", name, levels, [0], [fit]),
@@ -190,4 +197,49 @@ def made(
     found |= answers.make(checked, whole, fitted, str)
     main = findings.main_estimator({n: t.to_pandas() for n, t in found.items()})
     found["cautions"] = answers.cautions(cells, found, main)
-    return Made(checked, found)
+    return Made(checked, found | _check(cells, again))
+
+
+def _check(cells, fits):
+    """As if all tables drawn from the posterior of "full" had been the same."""
+    levels, draws = cells.levels, fits["full"].draws
+    truths = np.stack(
+        [
+            estimands.evaluate_truth(levels, one.intercept, one.mu, one.sigma)
+            for one in (
+                imitation.truth(draws.intercept, draws.mu, draws.sigma, 1, replicate)
+                for replicate in range(AGAIN)
+            )
+        ]
+    )
+    known = {"truth": truths, "bound": np.full(truths.shape, np.nan)}
+    alone, joint = (
+        {
+            name: tables_of(kind, name, levels, [fit] * AGAIN, known, scores)
+            for name, fit in fits.items()
+        }
+        for kind, scores in (
+            ("alone", None),
+            (
+                "joint",
+                [
+                    score_of(
+                        truths.shape[1],
+                        rank=np.full(truths.shape[1], 3.0 * replicate),
+                        rank_of=np.full(truths.shape[1], 99.0),
+                        log_likelihood_rank=3 * replicate,
+                        log_likelihood_rank_of=99,
+                    )
+                    for replicate in range(AGAIN)
+                ],
+            ),
+        )
+    )
+    design = imitation.design(levels, int(cells.n.sum()))
+    return {
+        "check": held.held(levels, alone),
+        "recovery": metrics_table.recovery("alone", design, alone),
+        "calibration": calibration.calibration("joint", design, "full", *joint["full"]),
+        "check_estimates": pa.concat_tables(pair[0] for pair in alone.values()),
+        "check_fits": pa.concat_tables(pair[1] for pair in alone.values()),
+    }

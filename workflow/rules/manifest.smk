@@ -18,8 +18,14 @@ def used_files():
     ]
     for name in FITTED_TABLES:
         made += unit_files(f"{FITTED}/{name}.parquet")
-    made = map(PATHS.modify, [*made, *POSTERIORS])
-    return [*made, *rules.tabulate.output, *rules.draw.output, *rules.page.output]
+    made = map(PATHS.modify, [*made, *POSTERIORS, *CHECK_FILES])
+    return [
+        *made,
+        *CHECK_TABLES.values(),
+        *rules.tabulate.output,
+        *rules.draw.output,
+        *rules.page.output,
+    ]
 
 
 def below_results(file):

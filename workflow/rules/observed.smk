@@ -90,9 +90,24 @@ use rule fit as sample with:
         estimator="|".join(KEEP_DRAWS) or NONE,
 
 
+# Files of a check that are kept, and its final tables.
+CHECK_FILES, CHECK_TABLES = [], {}
+if STUDY.check:
+
+    include: "check.smk"
+
+    CHECK_FILES = check_files()
+    CHECK_TABLES = dict(rules.check.output.items())
+
+
 rule tabulate:
     input:
         **{name: f"{SIMULATED}/{name}.parquet" for name in KEPT},
+        **{
+            f"of_{name}": table
+            for name, table in CHECK_TABLES.items()
+            if name in answers.READ_OF_CHECK
+        },
         estimates=unit_files(f"{FITTED}/estimates.parquet"),
         fits=unit_files(f"{FITTED}/fits.parquet"),
         components=unit_files(f"{FITTED}/components.parquet"),

@@ -2,12 +2,14 @@ from summands.files import storage
 from summands.report.page import texts
 
 FIGURES = registry.of(STUDY)
+# All final tables, and the study.
+FINAL = dict(rules.tabulate.output.items()) | CHECK_TABLES
 
 
 rule draw:
     input:
         **{
-            table: rules.tabulate.output[table]
+            table: FINAL[table]
             for figure in FIGURES
             for table in figure.needs
             if table != "posterior"
@@ -46,11 +48,7 @@ rule draw:
 
 rule page:
     input:
-        **{
-            name: path
-            for name, path in rules.tabulate.output.items()
-            if name != "summary"
-        },
+        **{name: path for name, path in FINAL.items() if name != "summary"},
         **of_ridge(),
     output:
         page=f"{RESULTS}/report.html",

@@ -1,3 +1,6 @@
+CHECK_FILES, CHECK_TABLES = [], {}
+
+
 rule tabulate:
     input:
         estimates=unit_files(f"{FITTED}/estimates.parquet"),

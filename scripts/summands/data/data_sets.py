@@ -191,6 +191,13 @@ def identification_table(cells: Cells, design: str, replicate: int) -> pa.Table:
     )
 
 
+def of_replicate(table: pa.Table, replicate: int) -> pa.Table:
+    """Put down a table of one data set for another that it holds for as well."""
+    column = table.schema.get_field_index("replicate")
+    numbers = pa.array(np.full(table.num_rows, replicate, dtype=np.int32))
+    return table.set_column(column, "replicate", numbers)
+
+
 def read_null_spaces(path: str | Path) -> dict[str, list[np.ndarray]]:
     """Read what the cells of a batch cannot tell.
 

@@ -62,9 +62,10 @@ class Design:
         sigma ~ LogNormal(log_sigma_mean, log_sigma_sd), likewise.
     intercept_sd : float or None
         intercept ~ Normal(0, intercept_sd).
-    truth : {"drawn", "fixed"} or OneOff
-        Coefficients drawn anew for every replicate, or once for the design, or alike
-        but for one contributor.
+    truth : {"drawn", "fixed", "posterior"} or OneOff
+        Coefficients drawn anew for every replicate, or once for the design, or from the
+        posterior of an observed table, see `summands.data.imitation`; or alike but for
+        one contributor.
     truth_number : int
         Which of the fixed truths this is.
     intercept_mean : float or None
@@ -253,6 +254,11 @@ class Design:
         if not isinstance(self.truth, str):
             found.append(self.truth.problem(self.levels))
         return [problem for problem in found if problem]
+
+    @property
+    def keeps_contributors(self) -> bool:
+        """Whether a contributor is the same one in every replicate."""
+        return self.truth in ("fixed", truths.POSTERIOR)
 
     @property
     def as_modelled(self) -> bool:

@@ -19,6 +19,10 @@ Array = NDArray[np.float64]
 # Truths that are words: coefficients drawn from the priors.
 WORDS = ("drawn", "fixed")
 
+# A word of no study file: coefficients drawn from the posterior of an observed table,
+# for its check.
+POSTERIOR = "posterior"
+
 
 @dataclass(frozen=True)
 class OneOff(Mechanism):

@@ -20,6 +20,8 @@ from summands.model import estimands
 from summands.model.cells import Cells
 from summands.model.levels import Levels
 
+Array = NDArray[np.float64]
+
 # Variables of observed_data where a replicate, or a design of a file, has fewer cells.
 NO_CELL = {"n": 0, "mean": np.nan, "sum_of_squares": np.nan}
 
@@ -267,6 +269,24 @@ def write(tree: xr.DataTree, path: str | Path) -> None:
                 if group != "/"
             },
         )
+
+
+def read_coefficients(path: str | Path) -> tuple[Array, Array, Array]:
+    """Read draws of the coefficients from a file of one data set.
+
+    Returns
+    -------
+    intercept : ndarray, shape (chains, draws)
+    mu, sigma : ndarray, shape (chains, draws, K)
+        mu of a contributor alone in its level is 0.
+    """
+    with storage.reading(path), xr.open_datatree(path, engine="h5netcdf") as tree:
+        posterior = tree["posterior"].to_dataset().isel(replicate=0)
+        intercept, mu, sigma = (
+            posterior[name].to_numpy() for name in ("intercept", "mu", "sigma")
+        )
+    alone = np.isnan(mu).all(axis=(0, 1))
+    return intercept, np.where(alone, 0.0, mu), sigma
 
 
 def _nothing(parts: Mapping[str, xr.Dataset], name: str) -> Any:

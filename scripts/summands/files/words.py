@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class TableError(ValueError):
@@ -29,3 +29,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
         return f'did you mean "{close[0]}"?'
     more = len(known) - LISTED
     return "known here: " + ", ".join(known[:LISTED]) + f" and {more} more" * (more > 0)
+
+
+def listed(words: Sequence[str]) -> str:
+    """Join words as a sentence does."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -4,6 +4,11 @@ If truths are drawn from the prior and data from the truths, the rank of a truth
 independent draws from its posterior is uniform (Cook, Gelman and Rubin 2006; Talts et
 al. 2018, arXiv:1804.06788), whatever the model. If a sampler or a model is wrong, some
 quantity's ranks are not.
+
+The same holds for truths drawn from a posterior, and ranked among draws that see the
+observed data together with those that were drawn from the truth (posterior SBC;
+Säilynoja, Schmitt, Bürkner and Vehtari 2025, arXiv:2502.03279): it tests the sampler
+where the data are, and not all over the prior.
 """
 
 from __future__ import annotations
@@ -19,6 +24,7 @@ import scipy.special
 from numpy.typing import NDArray
 
 from summands.data.design import Design
+from summands.data.truths import POSTERIOR
 from summands.model import estimands
 from summands.model.distributions import OF_SCALES
 from summands.recovery.tables import CALIBRATION
@@ -59,9 +65,11 @@ def gathered_ranks(
     dict of (str, str) to ndarray of int, shape (R',)
         By parameter and "level/contributor"; of the R' fits that did not fail. Fits
         that did not converge count: to leave them out would hide what goes wrong.
-        Empty where truths are not drawn from the prior, or there are no draws.
+        Empty where truths are not drawn from the prior, or, together with the table
+        that it is the posterior of, from a posterior; or there are no draws.
     """
-    if design.truth != "drawn" or estimates["rank"].null_count == len(estimates):
+    drawn = design.truth in ("drawn", POSTERIOR)
+    if not drawn or estimates["rank"].null_count == len(estimates):
         return {}
     names = estimands.index(design.levels)
     table = estimates["rank"].to_numpy().reshape(fits.num_rows, -1)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from summands.recovery import montecarlo
 from summands.recovery.montecarlo import POSITIVE, REAL, SHARE, Statistic, Sums, share
 from summands.recovery.registry import (
+    CLEAR,
     from_nominal,
     from_zero,
     largest,
@@ -183,6 +184,31 @@ def likeliest_probability(sample: Sample) -> Statistic | None:
     return _of_shares(sample.p_largest.max(axis=1))
 
 
+@metric(SHARE, smallest, needs=NEEDS_DRAWS)
+def clear_rate(sample: Sample) -> Statistic | None:
+    """Share of replicates with a clear answer: a likeliest with a probability of 0.8.
+
+    From there on summary and page of an observed table name a contributor, where its
+    level shifts the values at all; else they say that it is not clear.
+    """
+    if not _ranked(sample):
+        return None
+    return _of_shares(sample.p_largest.max(axis=1) >= CLEAR)
+
+
+@metric(SHARE, smallest, needs=NEEDS_DRAWS)
+def clear_right_rate(sample: Sample) -> Statistic | None:
+    """Share of clear answers that are right; see `clear_rate`.
+
+    Absent where the largest true contrasts are equal, or no answer is clear.
+    """
+    if not _ranked(sample) or sample.tied_at_top.any():
+        return None
+    clear = sample.p_largest.max(axis=1) >= CLEAR
+    right = sample.p_largest.argmax(axis=1) == sample.truth.argmax(axis=1)
+    return _of_shares(right & clear, clear)
+
+
 def _ranked(sample: Sample) -> bool:
     """Whether contributors are compared: contrasts of two or more."""
     return sample.zero_sum and sample.truth.shape[1] > 1
@@ -261,5 +287,8 @@ def _of_replicates(values: Array) -> Statistic:
     return Sums(values[None, :, None], montecarlo.mean, of_contributors=False)
 
 
-def _of_shares(values: Array | NDArray[np.bool_]) -> Statistic:
-    return replace(share(values[:, None].astype(float)), of_contributors=False)
+def _of_shares(
+    values: Array | NDArray[np.bool_], counted: NDArray[np.bool_] | None = None
+) -> Statistic:
+    of = None if counted is None else counted[:, None].astype(float)
+    return replace(share(values[:, None].astype(float), of), of_contributors=False)

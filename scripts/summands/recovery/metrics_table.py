@@ -59,7 +59,6 @@ def recovery(
         With the columns of `RECOVERY`. Metrics that a regime, an estimator or a
         quantity does not have are absent.
     """
-    fixed = design.truth == "fixed"
     regime = ("both", design.truth)
     metrics = [metric for metric in METRICS.values() if metric.regime in regime]
     samples: dict[Quantity, dict[str, Sample]] = defaultdict(dict)
@@ -68,7 +67,9 @@ def recovery(
             samples[quantity][estimator] = sample
     compared = {
         quantity: _Compared(
-            of_estimators, metrics, apart=fixed and quantity[1] is not None
+            of_estimators,
+            metrics,
+            apart=design.keeps_contributors and quantity[1] is not None,
         )
         for quantity, of_estimators in samples.items()
     }

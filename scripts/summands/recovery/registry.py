@@ -21,6 +21,9 @@ Array = NDArray[np.float64]
 # says.
 LARGEST_SHARE = 0.2
 
+# From this probability on a contributor is the answer to which is the largest.
+CLEAR = 0.8
+
 # Fewest replicates that tell a spread over replicates.
 SPREAD = 10
 

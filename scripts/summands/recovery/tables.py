@@ -14,8 +14,8 @@ RECOVERY = schema(
     (
         "contributor",
         pa.int32(),
-        "contributor within the level, where the truth is fixed; null: all "
-        "contributors of the level, or none",
+        "contributor within the level, where it is the same in all replicates; null: "
+        "all contributors of the level, or none",
     ),
     ("level_name", pa.string(), "what the level is called, or null"),
     ("label", pa.string(), "what the contributor is called, or null"),
@@ -45,7 +45,8 @@ RECOVERY = schema(
         pa.float64(),
         "worst value of a contributor of the level (errors: the largest; biases: the "
         "largest without its sign; coverage: the farthest from the nominal; rates of "
-        "success: the smallest); null where the truth is drawn, and for levels of one",
+        "success: the smallest); null where the truth is drawn from the prior, and for "
+        "levels of one",
     ),
     ("worst_contributor", pa.int32(), "the contributor that has it"),
     ("worst_label", pa.string(), "what that is called"),

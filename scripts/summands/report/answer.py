@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
@@ -12,7 +13,7 @@ import pyarrow as pa
 
 from summands.data.table_data import Counts
 from summands.model.levels import Levels
-from summands.report import findings
+from summands.report import findings, seal
 from summands.study.study import Study
 
 WIDTH = 88
@@ -23,6 +24,7 @@ def text(
     levels: Levels,
     counts: Counts,
     tables: Mapping[str, pa.Table],
+    checked: Mapping[str, pa.Table] = MappingProxyType({}),
 ) -> str:
     """Write the summary of a table that was taken apart.
 
@@ -33,20 +35,25 @@ def text(
     counts : Counts
     tables : mapping of str to pyarrow.Table
         The final tables.
+    checked : mapping of str to pyarrow.Table, optional
+        Those of a check.
 
     Returns
     -------
     str
         What was read; the share of each level; which contributors shift the values,
-        and which are noisy; what the data cannot tell; how the fits went.
+        and which are noisy; whether that would be found again; what the data cannot
+        tell; how the fits went.
     """
     frames = {name: table.to_pandas() for name, table in tables.items()}
     parts = [_read(study, levels, counts), _components(frames["components"])]
     name = findings.main_estimator(frames)
     if name is not None:
         parts += [_contributors(name, frames, study), _gauge(name, frames, study)]
-    parts += [_comparison(frames["comparison"]), _warnings(frames["cautions"]["text"])]
-    parts += [_fits(frames["fits"]), _tables(study, tables)]
+    held = {table: found.to_pandas() for table, found in checked.items()}
+    parts += [_comparison(frames["comparison"]), _check(name, frames | held, study)]
+    parts += [_warnings(frames["cautions"]["text"])]
+    parts += [_fits(frames["fits"]), _tables(study, {**tables, **checked})]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
@@ -203,19 +210,24 @@ def _comparison(found: pd.DataFrame) -> list[str]:
     return lines
 
 
+def _check(name: str | None, frames: findings.Frames, study: Study) -> list[str]:
+    told = seal.sentences(name, frames, study)
+    return _listed("Whether it would be found again:", (one.text for one in told))
+
+
 def _warnings(warnings: pd.Series) -> list[str]:
-    if warnings.empty:
-        return []
-    return [
-        "What to beware of:",
-        *(
-            line
-            for sentence in warnings
-            for line in textwrap.wrap(
-                sentence, WIDTH, initial_indent="  - ", subsequent_indent="    "
-            )
-        ),
+    return _listed("What to beware of:", warnings)
+
+
+def _listed(title: str, sentences: Iterable[str]) -> list[str]:
+    lines = [
+        line
+        for sentence in sentences
+        for line in textwrap.wrap(
+            sentence, WIDTH, initial_indent="  - ", subsequent_indent="    "
+        )
     ]
+    return [title, *lines] if lines else []
 
 
 def _fits(fits: pd.DataFrame) -> list[str]:

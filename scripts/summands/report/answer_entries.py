@@ -82,6 +82,10 @@ def _asks_gauge(study: Study) -> bool:
     return study.observed is not None and study.observed.gauge is not None
 
 
+def _asks_check(study: Study) -> bool:
+    return study.check is not None
+
+
 OF_TABLES = (
     _of_table(
         "shares",
@@ -136,6 +140,15 @@ OF_TABLES = (
         "checks",
         ("checks", "estimates", "fits"),
         condition=partial(_samples, least=1),
+    ),
+    _of_table(
+        "again",
+        "whether it would be found again in tables like this",
+        ("answer_panels", "held"),
+        "forest",
+        ("recovery", "estimates", "fits"),
+        (("metric", "==", "coverage_95"), ("gate", "==", "all")),
+        condition=_asks_check,
     ),
     _of_table(
         "priors",

@@ -58,10 +58,13 @@ def forest(panel: Forest) -> Figure:
             first = mine.drop_duplicates("row")
             at = first["row"].map(names.index)
             place.plot(first["raw"], at, "x", color=GREY, markersize=4, zorder=1.5)
+            marks = panel.axis.marks
             if panel.axis.limits is not None:
                 place.set_xlim(panel.axis.limits)
             else:
-                place.axvline(0.0, color="black", linewidth=0.8, zorder=0.5)
+                marks = (0.0,)
+            for mark in marks:
+                place.axvline(mark, color="black", linewidth=0.8, zorder=0.5)
             place.set_xlabel(panel.axis.label + plain(place.xaxis))
         _legend(figure, estimators, bool(points["beware"].any()), panel.raw)
     return figure

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from summands.decomposition import gauge
+from summands.recovery.held import NOMINAL
 from summands.report import doubts, labels
 from summands.report.axes import Axis
 from summands.report.findings import Frames
@@ -37,6 +38,9 @@ POINTS = (
 )
 
 PARAMETERS = {"mu": "mean", "sigma": "noise (sd)"}
+
+# What a check is shown of.
+HELD = {"mu": "mean", "variance_contrast": "variance"}
 
 
 @dataclass(frozen=True)
@@ -272,6 +276,45 @@ def variants(frames: Frames, study: Study) -> Forest:
         "variant",
         list(study.estimators),
         more={"elpd": "log density (elpd)", "unsure": "rows not sure"},
+    )
+
+
+def held(frames: Frames, study: Study) -> Forest:
+    """Take how often the intervals of each contributor held the truth, in a check."""
+    found = frames["recovery"]
+    found = found[
+        (found["metric"] == "coverage_95")
+        & (found["gate"] == "all")
+        & found["contributor"].notna()
+        & found["parameter"].isin(HELD)
+    ]
+    level = found["level"].map(labels.by_level(study))
+    points = pd.DataFrame(
+        {
+            "level": level,
+            "facet": level + ": " + found["parameter"].map(HELD),
+            "row": labels.of_rows(found, frames),
+            "estimator": found["estimator"],
+            "estimate": 100 * found["value"],
+            "lower": 100 * found["lower"],
+            "upper": 100 * found["upper"],
+            "raw": np.nan,
+            "beware": doubts.of_fits(found, frames),
+            "replicates": found["replicates"],
+        }
+    )
+    lowest = min(points["lower"].min(), points["estimate"].min())
+    return _outstanding(
+        Forest(
+            points,
+            Axis(
+                "tables whose 95 % interval held the truth, %",
+                limits=(min(lowest, 85.0) - 1.0, 100.5),
+                marks=(100 * NOMINAL,),
+            ),
+            estimators=list(study.estimators),
+            more={"replicates": "tables"},
+        )
     )
 
 

@@ -14,12 +14,10 @@ import pandas as pd
 from scipy import stats
 
 from summands.decomposition import intervals, ranking
+from summands.recovery.registry import CLEAR
 
 # Contributors of a level that are named where none is the answer.
 NAMED = 3
-
-# From this probability on a contributor is the answer to a question.
-CLEAR = 0.8
 
 # Checks that lie outside of their 95 % are too many if chance alone would give as many
 # or more this seldom.

@@ -34,6 +34,8 @@ from summands.model.cells import Cells
 from summands.model.data_set import DataSet
 from summands.model.levels import Levels
 from summands.model.problem import Problem
+from summands.recovery.held import HELD
+from summands.recovery.tables import CALIBRATION, RECOVERY
 from summands.study.observed import Observed
 from summands.study.study import Study
 
@@ -51,6 +53,18 @@ SCHEMAS: dict[str, pa.Schema] = {
     "gauge": gauge.GAUGE,
     "cautions": told.CAUTIONS,
 }
+
+# Those of a check: of tables that were drawn like the observed one, and fitted.
+OF_CHECK: dict[str, pa.Schema] = {
+    "check": HELD,
+    "recovery": RECOVERY,
+    "calibration": CALIBRATION,
+    "check_estimates": ESTIMATES,
+    "check_fits": FITS,
+}
+
+# Those of them that summary and page read.
+READ_OF_CHECK = ("check", "recovery", "calibration")
 
 # What is made of the other tables.
 LAST = ("cautions",)

@@ -145,14 +145,21 @@ def of_table(study: Study, table: Observed) -> str:
     table : Observed
         As it was read.
     """
-    levels, cells = table.cells.levels, len(table.cells.n)
-    seconds = sum(
-        sizing.START
-        + estimators.seconds(each.method, levels.contributors, cells, each.options)
-        for each in study.estimators.values()
-    )
+    contributors, cells = table.cells.levels.contributors, len(table.cells.n)
+    of_fits = {
+        name: estimators.seconds(each.method, contributors, cells, each.options)
+        for name, each in study.estimators.items()
+    }
+    seconds = sum(of_fits.values()) + sizing.START * len(of_fits)
     fits = _fits(len(study.estimators))
-    text = f"{fits} of {table.size}, about {_core_time(seconds)}"
+    like = ""
+    if study.check is not None:
+        # Those of the posterior that tables are drawn from are fitted twice.
+        again = [*of_fits.values(), of_fits[study.check.of]]
+        count, jobs = study.check.replicates, len(study.check.batches)
+        seconds += count * sum(again) + sizing.START * jobs * (1 + len(again))
+        like = f" and {_fits(count * len(again))} of {count:,} like it"
+    text = f"{fits} of {table.size}{like}, about {_core_time(seconds)}"
     if any(each.module.SAMPLES for each in study.estimators.values()):
         text += ", or several times that where a sampler has to try again"
     return text

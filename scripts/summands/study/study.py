@@ -23,7 +23,8 @@ from summands.model import distributions
 from summands.model.distributions import OF_SCALES
 from summands.model.levels import Levels
 from summands.model.problem import PRIORS
-from summands.study import observed, table_layouts, validation
+from summands.study import check, observed, table_layouts, validation
+from summands.study.check import Check
 from summands.study.observed import Observed
 from summands.study.table_layouts import Tables
 from summands.study.validation import StudyError
@@ -56,6 +57,8 @@ class Study:
         Whether draws are written, or what is computed from them alone.
     observed : Observed or None
         The table that is taken apart, instead of designs.
+    check : Check or None
+        Whether tables like it are drawn and fitted.
     designs : dict of str to Design
         By id, the grid first.
     estimators : dict of str to Entry
@@ -75,6 +78,7 @@ class Study:
     keep_rows: bool
     keep_posteriors: bool
     observed: Observed | None
+    check: Check | None
     designs: dict[str, Design]
     estimators: dict[str, Entry]
     resolved: dict[str, Any]
@@ -178,7 +182,10 @@ def load(
             if not found:
                 designs, found = _designs(resolved, laid_out)
             found += _unknowable(designs, entries)
-        found += _conflicting(entries)
+        checked, wrong = check.read(resolved, entries)
+        found += [*_conflicting(entries), *wrong]
+        if checked:
+            resolved["check"] = dataclasses.asdict(checked)
         if not resolved.get("keep_rows", True):
             found += [
                 f"estimators.{name}: reads rows, which `keep_rows: false` does not keep"
@@ -199,6 +206,7 @@ def load(
         keep_rows=resolved.get("keep_rows", False),
         keep_posteriors=resolved.get("keep_posteriors", True),
         observed=table,
+        check=checked,
         designs=designs,
         estimators=entries,
         resolved=resolved,

@@ -36,6 +36,8 @@ def digests() -> dict[str, str]:
         "observe": provenance.digest("observe.py"),
         "table": provenance.digest("fit_table.py", "summands.estimators.nutpie"),
         "decompose": provenance.digest("decompose.py"),
+        "imitate": provenance.digest("imitate.py"),
+        "check": provenance.digest("check.py"),
     }
 
 
@@ -43,7 +45,8 @@ def append(path: Path, text: str) -> None:
     path.write_text(path.read_text() + text)
 
 
-OBSERVED = {"observe", "table", "decompose"}
+CHECKED = {"imitate", "check"}
+OBSERVED = {"observe", "table", "decompose"} | CHECKED
 SHOWN = {"draw", "page"}
 EVERY = {"simulate", "nutpie", "ridge", "tabulate"} | SHOWN | OBSERVED
 SAMPLED = {"nutpie", "table"}
@@ -56,19 +59,19 @@ MAY = {
     "model": EVERY,
     "data": EVERY,
     "posterior": SAMPLED | {"decompose"},
-    "estimation": FITS | {"tabulate", "decompose"} | SHOWN,
+    "estimation": FITS | {"tabulate", "decompose"} | CHECKED | SHOWN,
     "estimation/kept_draws.py": {"decompose"},
-    "estimators": FITS | {"tabulate", "decompose"} | SHOWN,
+    "estimators": FITS | {"tabulate", "decompose"} | CHECKED | SHOWN,
     "estimators/nutpie.py": SAMPLED,
     "estimators/bayesian_ridge.py": {"ridge"},
     "estimators/least_squares.py": set(),
     "estimators/homoscedastic.py": set(),
     "estimators/maximum_likelihood.py": set(),
-    "recovery": {"tabulate"} | SHOWN,
+    "recovery": {"tabulate", "decompose", "check"} | SHOWN,
     "recovery/crps.py": FITS - {"table"},
     "recovery/against_truth.py": FITS - {"table"},
     "decomposition": {"decompose"} | SHOWN,
-    "study": {"tabulate", "decompose"} | SHOWN,
+    "study": {"tabulate", "decompose"} | CHECKED | SHOWN,
     "study/batch.py": EVERY,
     "report": {"tabulate", "decompose"} | SHOWN,
 }
@@ -84,11 +87,13 @@ MUST = {
     "recovery/against_truth.py": FITS - {"table"},
     "decomposition/components.py": {"decompose"},
     "recovery/metrics.py": {"tabulate"},
-    "recovery/metrics_table.py": {"tabulate"},
-    "recovery/calibration.py": {"tabulate"},
+    "recovery/metrics_table.py": {"tabulate", "check"},
+    "recovery/calibration.py": {"tabulate", "check"},
     "study/tables.py": {"tabulate"},
     "study/answers.py": {"decompose"},
     "report/answer.py": {"decompose"},
+    "data/imitation.py": {"imitate"},
+    "recovery/held.py": {"check"},
     "report/answer_figures.py": {"draw"},
     "report/summary.py": {"tabulate"},
     "report/figures.py": {"draw"},

@@ -200,7 +200,7 @@ def test_there_is_nothing_to_decide_of_one_contributor_or_of_a_scale():
         for name in METRICS
         if METRICS[name].statistic.__module__.endswith("decisions")
     ]
-    assert len(names) == 16
+    assert len(names) == 18
     for name in names:
         assert METRICS[name](sample(20, 1, 0, zero_sum=True)) is None
         assert METRICS[name](sample(20, 3, 0, positive=True)) is None

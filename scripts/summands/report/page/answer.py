@@ -5,11 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from summands.files.words import listed
 from summands.report import findings, labels, numbers, registry
 from summands.report.findings import Frames
 from summands.report.labels import named
-from summands.report.page import answer_grids, answer_words, captions, machinery
-from summands.report.page.answer_words import listed
+from summands.report.page import (
+    answer_check,
+    answer_grids,
+    answer_words,
+    captions,
+    machinery,
+)
 from summands.report.page.content import Page, Section, Select
 from summands.report.reading import Tables
 from summands.study import answers
@@ -36,6 +42,9 @@ def page(tables: Tables) -> Page:
         for name in answers.tables_of(study.observed)
         if name != "differences"
     }
+    if study.check is not None:
+        frames |= {name: tables.whole(name) for name in answers.READ_OF_CHECK}
+    main = findings.main_estimator(frames)
     selects = [
         Select("estimator", "Estimator", list(study.estimators)),
         Select("level", "Level", labels.level_names(study)),
@@ -45,8 +54,8 @@ def page(tables: Tables) -> Page:
         "An observed table, taken apart",
         [_asked(frames, tables)],
         [
-            _answer(frames, study),
-            *_figures(tables),
+            _answer(main, frames, study),
+            *_figures(main, frames, tables),
             machinery.section(tables),
         ],
         [select for select in selects if len(select.options) > 1],
@@ -55,7 +64,7 @@ def page(tables: Tables) -> Page:
     )
 
 
-def _figures(tables: Tables) -> Iterator[Section]:
+def _figures(main: str | None, frames: Frames, tables: Tables) -> Iterator[Section]:
     estimators = list(tables.study.estimators)
     assert tables.study.observed is not None
     whole = [level.name for level in tables.study.observed.source.levels]
@@ -64,13 +73,14 @@ def _figures(tables: Tables) -> Iterator[Section]:
         chart = entry.chart(entry.panel(tables), entry, estimators)
         source = replace(chart.source, words={**chart.source.words, "level": called})
         chart = replace(chart, source=source)
-        empty = chart.data.empty
+        empty, of_check = chart.data.empty, entry.name == answer_check.NAME
         yield Section(
             entry.name,
             entry.shows[0].upper() + entry.shows[1:],
             entry.name,
             [NOTHING] if empty else captions.paragraphs(entry.name),
             charts=[] if empty else [chart],
+            **(answer_check.parts(main, frames, tables.study) if of_check else {}),
         )
 
 
@@ -101,8 +111,7 @@ def _asked(frames: Frames, tables: Tables) -> str:
     )
 
 
-def _answer(frames: Frames, study: Study) -> Section:
-    main = findings.main_estimator(frames)
+def _answer(main: str | None, frames: Frames, study: Study) -> Section:
     return Section(
         "answer",
         "What the table says",

@@ -64,8 +64,8 @@ def forest(panel: Forest, entry: Entry) -> Chart:
     value = _across(panel.axis, data)
     rows = Rows(data, panel.estimators, "facet" if several else "")
     layers = rows.intervals(titles, value)
-    if panel.axis.limits is None:
-        layers = [*charts.marks(Axis("", marks=(0.0,))), *layers]
+    marks = panel.axis.marks or (() if panel.axis.limits else (0.0,))
+    layers = [*charts.marks(Axis("", marks=marks)), *layers]
     columns = [*titles, "estimator", "level", "doubt", "place", "facet_place"]
     return Chart(
         entry.name,

@@ -9,9 +9,11 @@ from typing import Any
 import pandas as pd
 
 from summands.decomposition import cautions, gauge, ranking
+from summands.files.words import listed
 from summands.report import doubts, findings, labels, numbers
 from summands.report.findings import Frames, Number, Standing
 from summands.report.labels import isolated, named
+from summands.report.page import answer_check
 from summands.report.page.content import Finding, Kind
 from summands.study.study import Study
 
@@ -54,6 +56,7 @@ def sentences(main: str | None, frames: Frames, study: Study) -> list[Finding]:
         *_shares(main, frames, study),
         *_standings(main, frames, study),
         *_gauge(main, frames, study),
+        *answer_check.seals(main, frames, study),
         *_trust(main, frames, study),
         *_cautions(frames),
     ]
@@ -326,8 +329,3 @@ def _cautions(frames: Frames) -> Iterator[Finding]:
             else "warning"
         )
         yield Finding(kind, isolated(str(row["text"])))
-
-
-def listed(words: Sequence[str]) -> str:
-    """Join words as a sentence does."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

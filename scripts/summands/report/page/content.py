@@ -33,10 +33,13 @@ class Finding:
     ----------
     kind : {"answer", "good", "warning", "bad", "note"}
     text : str
+    seal : bool, optional
+        Whether it stands out: what vouches for all others.
     """
 
     kind: Kind
     text: str
+    seal: bool = False
 
     @property
     def mark(self) -> str:

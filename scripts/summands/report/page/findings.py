@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from summands.files.words import listed
 from summands.recovery import calibration
 from summands.recovery.registry import SPREAD
-from summands.report import names, summary
+from summands.report import names, summary, verdicts
 from summands.report.grid_panels import mean_over_designs
 from summands.report.page.content import Finding, Kind
 from summands.report.totals import Totals
@@ -26,10 +27,6 @@ TOLD = {
 
 # From this share of failed or unconverged fits on, it is not good.
 MANY = 0.05
-
-# Differences of coverage from 95 % that matter to nobody, and those that are not good.
-# A coverage that is known no better than the latter is not called good.
-SMALL, NEAR = 0.005, 0.02
 
 # Designs that a sentence names.
 NAMED = 3
@@ -189,35 +186,25 @@ def coverage(designs: pd.DataFrame, data_sets: int) -> Iterator[Finding]:
     """
     covered = designs[designs["metric"] == "coverage_95"]
     for name, of_name in covered.groupby("estimator", sort=False):
-        told, below, above, unsure = [], 0.0, 0.0, 0.0
+        told: list[str] = []
+        ends: list[tuple[float, float]] = []
         for parameter in TOLD:
             part = of_name[of_name["parameter"] == parameter]
             if part.empty:
                 continue
             mean, low, high = mean_over_designs(part, log=False)
-            below, above = max(below, 0.95 - high), max(above, low - 0.95)
-            unsure = max(unsure, 0.95 - low)
-            said = f"{_share(mean)} ({_share(low)} to {_share(high)}"
+            ends.append((low, high))
+            said, least, most = map(verdicts.share, (mean, low, high))
+            said += f" ({least} to {most}"
             if len(part) > 1:
                 worst = part.iloc[int(part["value"].argmin())]
-                said += f"; least in {worst['design']}, {_share(worst['value'])}"
+                said += (
+                    f"; least in {worst['design']}, {verdicts.share(worst['value'])}"
+                )
             told.append(f"{names.parameter(parameter)} in {said})")
         if not told:
             continue
-        kind: Kind = "good"
-        verdict = "as they should"
-        if below > SMALL:
-            kind = "bad" if below > NEAR else "warning"
-            verdict = "they are too narrow"
-        elif above > SMALL:
-            kind, verdict = "warning", "they are wider than need be"
-        elif unsure > NEAR:
-            kind = "note"
-            sets = count(data_sets, "data set")
-            verdict = (
-                f"this agrees with 95 %, but {sets} cannot rule out a coverage of "
-                f"{_share(0.95 - unsure)}"
-            )
+        kind, verdict = verdicts.of_coverage(ends, count(data_sets, "data set"))
         yield Finding(
             kind, f"95 % intervals of {name} hold the true {listed(told)}: {verdict}."
         )
@@ -347,17 +334,8 @@ def percent(share: float) -> str:
     return f"{100 * share:.2g} %"
 
 
-def _share(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
 def count(number: int, noun: str) -> str:
     """Write a number with its noun."""
     if number == 1:
         return f"1 {noun}"
     return f"{number:,} {noun}{'es' if noun.endswith('s') else 's'}"
-
-
-def listed(words: Sequence[str]) -> str:
-    """Write words one after the other."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
+from summands.files.words import listed
 from summands.model import estimands
 from summands.recovery.pooling import Pooled
 from summands.report import grid_panels, names, recovery_panels, registry, summary
@@ -55,7 +56,7 @@ def page(tables: Tables) -> Page:
         f"{study.replicates:,} of each of "
         f"{findings.count(len(study.designs), 'design')} (levels, rows, noise), in "
         "which the truth is known, and what "
-        f"{findings.listed(list(study.estimators))} made of them."
+        f"{listed(list(study.estimators))} made of them."
     ]
     designs = tables.by_design()
     sections = [_answer(tables, totals, designs)]
@@ -84,7 +85,7 @@ def _who(estimators: Sequence[str]) -> str:
     if len(estimators) > findings.COMPARED:
         return f"{len(estimators)} estimators recover"
     verb = "recover" if len(estimators) > 1 else "recovers"
-    return f"{findings.listed(estimators)} {verb}"
+    return f"{listed(estimators)} {verb}"
 
 
 def _figures(tables: Tables, *, many: bool) -> Iterator[Section]:
