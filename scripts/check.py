@@ -61,7 +61,7 @@ def main(
     }
     job.say("recovery")
     found["recovery"] = metrics_table.recovery("alone", designs["alone"], alone)
-    found["check"] = held.held(designs["alone"].levels, alone)
+    found["held"] = held.held(designs["alone"].levels, alone)
     for place, name in enumerate(("check_estimates", "check_fits")):
         found[name] = pa.concat_tables(
             [*(pair[place] for pair in alone.values()), joint[place]]

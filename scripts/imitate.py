@@ -56,7 +56,7 @@ def main(
     levels, _ = table_data.read_levels(inputs["levels"])
     cells = table_data.read_cells(inputs, levels)
     coefficients = draws_file.read_coefficients(inputs["posterior"])
-    if not all(np.isfinite(values).all() for values in coefficients):
+    if not all(values.size and np.isfinite(values).all() for values in coefficients):
         job.refuse(
             f"check: {entry.name} failed on this table, so there is no posterior to "
             "draw tables from: name another estimator with `of`, or take `check` away"

@@ -237,7 +237,7 @@ def _check(cells, fits):
     )
     design = imitation.design(levels, int(cells.n.sum()))
     return {
-        "check": held.held(levels, alone),
+        "held": held.held(levels, alone),
         "recovery": metrics_table.recovery("alone", design, alone),
         "calibration": calibration.calibration("joint", design, "full", *joint["full"]),
         "check_estimates": pa.concat_tables(pair[0] for pair in alone.values()),

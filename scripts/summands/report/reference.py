@@ -176,8 +176,8 @@ def answer() -> str:
     return _columns(
         {
             name: schema
-            for name, schema in answers.SCHEMAS.items()
-            if name not in tables.SCHEMAS
+            for name, schema in (answers.SCHEMAS | answers.OF_CHECK).items()
+            if name not in tables.SCHEMAS and not name.startswith("check_")
         }
     )
 

@@ -41,7 +41,7 @@ def sentences(main: str | None, found: Frames, study: Study) -> list[Finding]:
     main : str or None
         The estimator whose answer it is; None where none converged.
     found : mapping of str to pandas.DataFrame
-        The tables "check", "recovery", "calibration" and "fits".
+        The tables "held", "recovery", "calibration" and "fits".
     study : Study
 
     Returns
@@ -53,10 +53,10 @@ def sentences(main: str | None, found: Frames, study: Study) -> list[Finding]:
     if study.check is None or main is None:
         return []
     return [
-        *_held(main, found["check"], study),
+        *_held(main, found["held"], study),
         *_answers(main, found["recovery"], study),
         *_calibrated(found["calibration"]),
-        *_fits(found["check"]),
+        *_fits(found["held"]),
         *_posterior(found["fits"], study.check.of),
     ]
 

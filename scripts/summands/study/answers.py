@@ -56,7 +56,7 @@ SCHEMAS: dict[str, pa.Schema] = {
 
 # Those of a check: of tables that were drawn like the observed one, and fitted.
 OF_CHECK: dict[str, pa.Schema] = {
-    "check": HELD,
+    "held": HELD,
     "recovery": RECOVERY,
     "calibration": CALIBRATION,
     "check_estimates": ESTIMATES,
@@ -64,7 +64,7 @@ OF_CHECK: dict[str, pa.Schema] = {
 }
 
 # Those of them that summary and page read.
-READ_OF_CHECK = ("check", "recovery", "calibration")
+READ_OF_CHECK = ("held", "recovery", "calibration")
 
 # What is made of the other tables.
 LAST = ("cautions",)

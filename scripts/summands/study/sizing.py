@@ -79,7 +79,8 @@ def seconds(design: Design, name: str, options: Mapping[str, Any]) -> float:
 def drawing(design: Design) -> float:
     """Time that it takes to draw and collapse a data set, in seconds.
 
-    Three times what `make bench-scale` measures for a row, and a data set's own cost.
+    Three times what `make bench-scale` measures for a row, and a data set's own cost:
+    other layouts take up to 1.7 times as long as uniform ones, other noise up to 2.2.
     """
     return 0.004 + 2e-7 * design.rows
 

@@ -1,4 +1,4 @@
-"""Tables like an observed one have its layout, and the law that the model gives them."""
+"""Tables like an observed one have its layout, and the law that the model gives."""
 
 import numpy as np
 import pytest

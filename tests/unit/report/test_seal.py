@@ -81,7 +81,7 @@ def verdict(p=0.3, replicates=200):
 def told(main="nutpie", found=None, replicates=200, converged=True, **frames):
     of = found or {"nutpie": intervals(replicates)}
     made = {
-        "check": held.held(LEVELS, of).to_pandas(),
+        "held": held.held(LEVELS, of).to_pandas(),
         "recovery": frames.get("recovery", recovery()),
         "calibration": frames.get("calibration", verdict(replicates=replicates)),
         "fits": pd.DataFrame({"estimator": ["nutpie"], "converged": [converged]}),
@@ -130,8 +130,8 @@ def test_what_would_be_named_is_told_by_level():
     given = recovery(clear_rate=0.62, clear_right_rate=0.97)
     said = [one.text for one in told(recovery=given)]
     assert (
-        "Of tool in such tables: which is the highest would be clear in 62.0 % (57.0 to "
-        "67.0), and right in 97.0 % (92.0 to 102.0) of these."
+        "Of tool in such tables: which is the highest would be clear in 62.0 % (57.0 "
+        "to 67.0), and right in 97.0 % (92.0 to 102.0) of these."
     ) in said
     assert not any("Of lot" in one for one in said)
 
@@ -162,4 +162,4 @@ def test_tables_of_a_posterior_that_did_not_converge_are_told():
 def test_without_an_answer_or_a_check_nothing_is_said():
     assert told(main=None) == []
     plain = {key: v for key, v in checked().resolved.items() if key != "check"}
-    assert seal.sentences("nutpie", {"check": pd.DataFrame()}, study.load(plain)) == []
+    assert seal.sentences("nutpie", {"held": pd.DataFrame()}, study.load(plain)) == []

@@ -57,7 +57,7 @@ def _held(frames: Frames, study: Study) -> Grid:
     names = labels.of_contributors(frames, labels.IN_TEXT)
     levels = labels.by_level(study)
     rows = []
-    for row in frames["check"].to_dict("records"):
+    for row in frames["held"].to_dict("records"):
         alone = pd.isna(row["worst_level"])
         level = None if alone else int(row["worst_level"])
         whose = (
