@@ -84,7 +84,11 @@ def test_every_column_of_every_table_is_listed_in_its_order():
     page = sections((DOCS / "tables.md").read_text())
     assert {title: names(rows) for title, rows in page.items()} == {
         f"{name}.parquet": schema.names
-        for name, schema in (answers.SCHEMAS | tables.SCHEMAS).items()
+        for name, schema in (
+            answers.OF_CHECK | answers.SCHEMAS | tables.SCHEMAS
+        ).items()
+        # They have the columns of others.
+        if not name.startswith("check_")
     }
 
 

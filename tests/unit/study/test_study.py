@@ -153,7 +153,7 @@ BROKEN = {
     ),
     "far from any key": (
         changed("zzz", 1),
-        "zzz: unknown key; known here: designs, designs_per_job, estimators, "
+        "zzz: unknown key; known here: check, designs, designs_per_job, estimators, "
         "grid, keep_posteriors, keep_rows, observed, replicates, replicates_per_job, "
         "seed, study",
     ),
