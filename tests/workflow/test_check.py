@@ -132,4 +132,7 @@ def test_a_cut_changes_no_value(done, tmp_path):
     mine = tables(workflow)["check_estimates"]
     theirs = tables(done)["check_estimates"].to_pandas()
     theirs = theirs[theirs["estimator"] == "nutpie"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(mine.to_pandas(), theirs, check_exact=True)
+    # Names of estimators are categories, of which one study has more.
+    pd.testing.assert_frame_equal(
+        mine.to_pandas(), theirs, check_exact=True, check_categorical=False
+    )
