@@ -132,7 +132,7 @@ def test_a_cut_changes_no_value(done, tmp_path):
     mine = tables(workflow)["check_estimates"]
     theirs = tables(done)["check_estimates"].to_pandas()
     theirs = theirs[theirs["estimator"] == "nutpie"].reset_index(drop=True)
-    # Names of estimators are categories, of which one study has more.
+    # Beside estimators without draws ranks may be null.
     pd.testing.assert_frame_equal(
-        mine.to_pandas(), theirs, check_exact=True, check_categorical=False
+        mine.to_pandas(), theirs, check_dtype=False, check_exact=True
     )

@@ -42,6 +42,9 @@ PARAMETERS = {"mu": "mean", "sigma": "noise (sd)"}
 # What a check is shown of.
 HELD = {"mu": "mean", "variance_contrast": "variance"}
 
+# The axis of its shares begins here, in percent, or lower.
+FLOOR = pd.Series([85.0])
+
 
 @dataclass(frozen=True)
 class Forest:
@@ -303,13 +306,13 @@ def held(frames: Frames, study: Study) -> Forest:
             "replicates": found["replicates"],
         }
     )
-    lowest = min(points["lower"].min(), points["estimate"].min())
+    lowest = pd.concat([points["lower"], points["estimate"], FLOOR]).min()
     return _outstanding(
         Forest(
             points,
             Axis(
                 "tables whose 95 % interval held the truth, %",
-                limits=(min(lowest, 85.0) - 1.0, 100.5),
+                limits=(float(lowest) - 1.0, 100.5),
                 marks=(100 * NOMINAL,),
             ),
             estimators=list(study.estimators),

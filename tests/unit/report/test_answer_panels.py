@@ -193,3 +193,15 @@ def test_what_an_estimator_does_not_know_is_not_shown(whole):
         whole.frames | {"shrinkage": table}, whole.study
     ).points
     assert set(points["estimator"]) == {"full", "constant"}
+
+
+def test_of_a_single_drawn_table_shares_have_no_interval():
+    found = made()
+    of_check = found.tables["recovery"].to_pandas()
+    of_check = of_check.assign(lower=np.nan, upper=np.nan, replicates=1)
+    frames = found.frames | {"recovery": of_check}
+    panel = answer_panels.held(frames, found.study)
+    assert panel.points["lower"].isna().all()
+    low, high = panel.axis.limits
+    assert low < panel.points["estimate"].min()
+    assert high > 100
