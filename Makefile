@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help env env-test cores study example csv verify report provenance-report \
+.PHONY: help env env-test cores study example plan csv verify report provenance-report \
     check test lint bench bench-scale \
     lock mutants docs clean
 
@@ -43,6 +43,11 @@ study: cores env ## run a study, or go on with one that was stopped
 
 example: ## take a table of silicon wafers apart, as an example
 	@$(MAKE) --no-print-directory study STUDY=config/studies/silicon_wafers.yaml
+
+plan: cores env ## say how many rows a study's targets take, and verify it
+	@PYTHONPATH=scripts .venv/bin/python -m summands.study.rows "$$STUDY"
+	@if PYTHONPATH=scripts .venv/bin/python -m summands.study.rows --verifies \
+	    "$$STUDY"; then $(snakemake); fi
 
 csv: env ## write a study's tables as CSV, results/<study>/csv/
 	@PYTHONPATH=scripts .venv/bin/python -m summands.study.csv_tables "$$STUDY"

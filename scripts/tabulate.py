@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from summands.files import job, provenance, storage
-from summands.recovery import calibration, metrics_table
+from summands.recovery import calibration, metrics_table, rows_needed
 from summands.report import summary
 from summands.report.totals import Totals
 from summands.study import study, tables
@@ -61,6 +61,7 @@ def main(
         for name, entry in checked.estimators.items()
     }
     totals = Totals()
+    reached: dict[tuple[str, str, str], rows_needed.Reached] = {}
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(
@@ -88,16 +89,29 @@ def main(
                 writers["calibration"].write(calibrated)
                 totals.add_fits(name, estimator, estimated, fitted)
                 totals.add_calibration(calibrated)
+            reached |= {
+                (name, str(one.target), estimator): found
+                for one in checked.plan
+                if one.design.id == name
+                for estimator, pair in gathered.items()
+                if (found := rows_needed.verified(one.target, design.levels, *pair))
+            }
             metrics = metrics_table.recovery(name, design, gathered, priors)
             writers["recovery"].write(metrics)
             totals.add_metrics(design, metrics)
     designs = tables.designs(checked.designs, checked.replicates)
     with storage.whole(outputs["designs"]) as partial:
         pq.write_table(designs, partial, compression=storage.COMPRESSION)
+    plan = rows_needed.table(checked.plan, reached)
+    if checked.plan:
+        with storage.whole(outputs["rows_needed"]) as partial:
+            pq.write_table(plan, partial, compression=storage.COMPRESSION)
     texts = {
         "study": yaml.safe_dump(checked.resolved, sort_keys=False),
         "provenance": json.dumps(provenance.record(packages), indent=2) + "\n",
-        "summary": summary.text(totals, checked.name, len(checked.designs)),
+        "summary": summary.text(
+            totals, checked.name, len(checked.designs), plan.to_pylist()
+        ),
     }
     for key, text in texts.items():
         with storage.whole(outputs[key]) as partial:

@@ -67,9 +67,24 @@ if MODULE is not None and not (config and isinstance(config, dict)):
 STUDY_FILES = workflow.configfiles if MODULE is None else []
 
 try:
-    STUDY = study.load(config, tuple(map(Path, STUDY_FILES)))
+    STUDY = study.load(
+        config,
+        tuple(map(Path, STUDY_FILES)),
+        # Beside what Snakemake remembers; jobs ask for the same.
+        memory=Path(".snakemake", "summands"),
+    )
 except (study.StudyError, estimators.EstimatorError) as error:
     refuse(error)
+
+if STUDY.plan and not STUDY.designs:
+    refuse(
+        "there is nothing to simulate: "
+        + (
+            "plan.verify is false; `make plan` says how many rows are needed"
+            if not STUDY.resolved["plan"]["verify"]
+            else f"no target of the plan can be met ({STUDY.plan[0].needed.remark})"
+        )
+    )
 
 if MODULE is not None and workflow.is_main_process:
     # Snakemake keeps the last of two keys. Which part of a file becomes a module's

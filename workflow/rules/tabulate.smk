@@ -6,6 +6,7 @@ rule tabulate:
         estimates=unit_files(f"{FITTED}/estimates.parquet"),
         fits=unit_files(f"{FITTED}/fits.parquet"),
     output:
+        **({"rows_needed": f"{RESULTS}/rows_needed.parquet"} if STUDY.plan else {}),
         designs=f"{RESULTS}/designs.parquet",
         estimates=f"{RESULTS}/estimates.parquet",
         fits=f"{RESULTS}/fits.parquet",

@@ -90,7 +90,7 @@ class Tables:
         ).designs
 
     def whole(self, name: str) -> pd.DataFrame:
-        """All of a table of an observed table, which has no replicates."""
+        """All of a table that no study has many rows of."""
         return storage.read_table(self.paths[name]).to_pandas()
 
     def estimates(self) -> pd.DataFrame:

@@ -168,7 +168,7 @@ def metrics() -> str:
 
 def columns() -> str:
     """List the columns of the final tables of simulated studies."""
-    return _columns(tables.SCHEMAS)
+    return _columns(tables.SCHEMAS | tables.OF_PLAN)
 
 
 def answer() -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from summands.model import estimands
 from summands.recovery import calibration, pooling
@@ -21,7 +22,12 @@ WIDEST = 1e3
 CARRIED = "~"
 
 
-def text(totals: Totals, study: str, designs: int) -> str:
+def text(
+    totals: Totals,
+    study: str,
+    designs: int,
+    plan: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """Write the summary.
 
     Parameters
@@ -31,16 +37,19 @@ def text(totals: Totals, study: str, designs: int) -> str:
         Name of the study.
     designs : int
         Number of its designs.
+    plan : sequence of mapping, optional
+        Rows of rows_needed.parquet, where the study has a plan.
 
     Returns
     -------
     str
-        A line per table; the share of fits that converged; what the data do not
-        determine; verdicts on calibration; and by size of the designs, a row per
-        estimator and parameter with metrics averaged over designs and levels.
+        A line per table; the rows that a plan takes; the share of fits that converged;
+        what the data do not determine; verdicts on calibration; and by size of the
+        designs, a row per estimator and parameter with metrics averaged over designs
+        and levels.
     """
     lines = [*_tables(totals, study, designs), "", *_convergence(totals)]
-    for part in (_identification(totals), _calibration(totals)):
+    for part in (_plan(plan), _identification(totals), _calibration(totals)):
         lines += ["", *part] if part else []
     return "\n".join([*lines, "", *_recovery(totals)]) + "\n"
 
@@ -56,6 +65,34 @@ def _tables(totals: Totals, study: str, designs: int) -> list[str]:
         "  calibration.parquet  "
         + _count(totals.parameters_calibrated, "parameter tested", "parameters tested"),
     ]
+
+
+def _plan(plan: Sequence[Mapping[str, Any]]) -> list[str]:
+    if not plan:
+        return []
+    lines = [
+        "Rows needed, by the information that they hold, and what fits reach with so "
+        "many:",
+    ]
+    last = None
+    for row in plan:
+        whose = row["design"], row["target"]
+        if whose != last:
+            ends = " to ".join(
+                "no end" if end is None else f"{end:,}"
+                for end in (row["lower"], row["upper"])
+            )
+            said = row["remark"] or f"{row['rows']:,} (90 % of truths {ends})"
+            lines += [f"  {row['target']}, {row['design']}: {said}"]
+        last = whose
+        if row["estimator"] is not None:
+            reached = f"{row['verified']:.4g}"
+            if row["verified_lower"] is not None:
+                reached += (
+                    f" ({row['verified_lower']:.4g} to {row['verified_upper']:.4g})"
+                )
+            lines.append(f"    {row['estimator']:<20}{reached}")
+    return lines
 
 
 def _convergence(totals: Totals) -> list[str]:

@@ -3,35 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
-import itertools
-import json
-import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from summands import estimators
-from summands.data import design as data_design
 from summands.data import mechanisms, noises, truths
-from summands.data.design import Design, levels_of, pairs_of
+from summands.data.design import Design
 from summands.data.source import Source
 from summands.estimators import Entry
 from summands.model import distributions
 from summands.model.distributions import OF_SCALES
-from summands.model.levels import Levels
-from summands.model.problem import PRIORS
+from summands.recovery.rows_needed import Planned
 from summands.study import check, observed, table_layouts, validation
+from summands.study import designs as designs_of
 from summands.study.check import Check
 from summands.study.observed import Observed
 from summands.study.table_layouts import Tables
 from summands.study.validation import StudyError
-
-# A few lists of a grid multiply to more than any machine fits. So many take 9 seconds
-# to check and 4 to plan.
-MOST_DESIGNS = 100_000
 
 SCHEMA = Path(__file__).parents[3] / "workflow" / "schemas" / "study.schema.yaml"
 
@@ -59,8 +51,10 @@ class Study:
         The table that is taken apart, instead of designs.
     check : Check or None
         Whether tables like it are drawn and fitted.
+    plan : tuple of Planned
+        Rows that the targets of a plan take.
     designs : dict of str to Design
-        By id, the grid first.
+        By id, the grid first. Of a plan those that verify it.
     estimators : dict of str to Entry
         By name, options with their defaults filled in.
     resolved : dict
@@ -79,6 +73,7 @@ class Study:
     keep_posteriors: bool
     observed: Observed | None
     check: Check | None
+    plan: tuple[Planned, ...]
     designs: dict[str, Design]
     estimators: dict[str, Entry]
     resolved: dict[str, Any]
@@ -90,7 +85,9 @@ class Study:
         return any(design.truth == "drawn" for design in self.designs.values())
 
 
-def schema(entries: Any = None, observed: bool = False) -> dict[str, Any]:
+def schema(
+    entries: Any = None, observed: bool = False, plan: bool = False
+) -> dict[str, Any]:
     """JSON schema of a study file, with the options of its estimators.
 
     Parameters
@@ -99,8 +96,12 @@ def schema(entries: Any = None, observed: bool = False) -> dict[str, Any]:
         Estimators of the study file, whose options are those of their methods.
     observed : bool, optional
         Whether the study takes an observed table apart.
+    plan : bool, optional
+        Whether rows are what it is to say.
     """
     document = yaml.safe_load(SCHEMA.read_text())
+    if plan:
+        document["properties"]["grid"]["else"]["required"].remove("rows")
     properties = {
         name: estimators.options_schema(name, observed=observed)
         for name in estimators.names()
@@ -129,6 +130,7 @@ def load(
     document: Mapping[str, Any],
     files: tuple[Path, ...] = (),
     folder: Path | None = None,
+    memory: Path | None = None,
 ) -> Study:
     """Check a study and fill in its defaults.
 
@@ -141,6 +143,8 @@ def load(
     folder : Path, optional
         What paths in it are relative to; by default the folder of the first file, or
         the working directory where there is none.
+    memory : Path, optional
+        See `summands.study.targets.planned`.
 
     Returns
     -------
@@ -151,7 +155,9 @@ def load(
     StudyError
         With every problem found, one a line.
     """
-    rules = schema(document.get("estimators"), "observed" in document)
+    rules = schema(
+        document.get("estimators"), "observed" in document, "plan" in document
+    )
     if validation.overgrown(document):
         found = ["the study file: aliases (*name) repeat too much; write values out"]
     else:
@@ -166,6 +172,7 @@ def load(
         entries = _entries(resolved["estimators"])
         found, table = [], None
         designs: dict[str, Design] = {}
+        plan: list[Planned] = []
         laid_out = Tables()
         if folder is None:
             folder = files[0].parent if files else Path()
@@ -180,7 +187,7 @@ def load(
         else:
             resolved, laid_out, found = table_layouts.read(resolved, folder)
             if not found:
-                designs, found = _designs(resolved, laid_out)
+                designs, plan, found = designs_of.make(resolved, laid_out, memory)
             found += _unknowable(designs, entries)
         checked, wrong = check.read(resolved, entries)
         found += [*_conflicting(entries), *wrong]
@@ -207,6 +214,7 @@ def load(
         keep_posteriors=resolved.get("keep_posteriors", True),
         observed=table,
         check=checked,
+        plan=tuple(plan),
         designs=designs,
         estimators=entries,
         resolved=resolved,
@@ -214,13 +222,13 @@ def load(
     )
 
 
-def read(path: Path, folder: Path | None = None) -> Study:
+def read(path: Path, folder: Path | None = None, memory: Path | None = None) -> Study:
     """Read and check a study file.
 
     Parameters
     ----------
     path : Path
-    folder : Path, optional
+    folder, memory : Path, optional
         See `load`.
 
     Raises
@@ -245,7 +253,7 @@ def read(path: Path, folder: Path | None = None) -> Study:
         raise StudyError(f"{path} is nested too deeply") from None
     if not isinstance(document, Mapping):
         raise StudyError(f"{path} has no keys: a study file is a mapping (key: value)")
-    return load(document, (path,), folder)
+    return load(document, (path,), folder, memory)
 
 
 def _with_defaults(value: Any, rules: Mapping[str, Any]) -> Any:
@@ -306,144 +314,3 @@ def _unknowable(
         for name, entry in entries.items()
         if entry.options.get("scales") == "known"
     ]
-
-
-def _designs(
-    resolved: Mapping[str, Any], tables: Tables
-) -> tuple[dict[str, Design], list[str]]:
-    """Make the designs, with the problems that no schema can see."""
-    designs: dict[str, Design] = {}
-    contents: dict[str, str] = {}
-    found: list[str] = []
-    grid = resolved.get("grid", {})
-    if grid.get("fixed_truths", 1) > 1 and "fixed" not in grid["truth"]:
-        found.append(
-            f"grid.fixed_truths: {grid['fixed_truths']} truths, but none is fixed; "
-            "add fixed to grid.truth, or take this key away"
-        )
-    lists = [values for values in grid.values() if isinstance(values, list)]
-    count = math.prod(map(len, lists)) if grid else 0
-    if "fixed" in grid.get("truth", []):
-        others = count // len(grid["truth"])
-        count += others * (grid["fixed_truths"] - 1)
-    if count > MOST_DESIGNS:
-        return {}, [f"grid: {_too_many(count)}"]
-    made = itertools.chain(_grid(resolved, tables), _named(resolved, tables))
-    for where, design in made:
-        if isinstance(design, str):
-            found.append(f"{where}: {design}")
-            continue
-        if design.id in designs:
-            found.append(f"{where}: the design {design.id} is given twice")
-            continue
-        content = json.dumps(design.content)
-        if content in contents:
-            found.append(
-                f"{where}: the same as {contents[content]}, so both would have the "
-                "same data; keep one of them"
-            )
-        contents[content] = where
-        if design.rows < design.levels.parameters:
-            found.append(
-                f"{where}: {design.rows} rows are fewer than the "
-                f"{design.levels.parameters} parameters of levels "
-                f"{list(design.levels.sizes)}"
-            )
-        elif design.coefficients is not None and not any(
-            sigma > 0 for level in design.coefficients for _, sigma in level
-        ):
-            found.append(f"{where}: every sigma is 0; at least one must be above 0")
-        found += [f"{where}: {problem}" for problem in design.problems()]
-        designs[design.id] = design
-    return designs, found
-
-
-def _too_many(count: int) -> str:
-    return (
-        f"its lists multiply to {count} designs, and {MOST_DESIGNS} are the most; "
-        "shorten them, or make several studies"
-    )
-
-
-def _grid(
-    resolved: Mapping[str, Any], tables: Tables
-) -> Iterator[tuple[str, Design | str]]:
-    grid = resolved.get("grid")
-    if grid is None:
-        return
-    # Levels vary slowest, then rows, whatever the order in the file.
-    keys = [field.name for field in fields(Design) if field.name in grid]
-    for combination in itertools.product(*(enumerate(grid[key]) for key in keys)):
-        values = dict(zip(keys, combination, strict=True))
-        places = [str(key) for key in ("levels", "rows") if key in values]
-        if len(grid["layout"]) > 1 or not places:
-            places.append("layout")
-        where = " with ".join(f"grid.{key}[{values[key][0]}]" for key in places)
-        plain = {key: value for key, (_, value) in values.items()}
-        given = Levels.of(plain.pop("levels")) if "levels" in plain else None
-        try:
-            levels = tables.lay_out(plain, given)
-        except ValueError as error:
-            yield where, str(error)
-            continue
-        truths = grid["fixed_truths"] if plain["truth"] == "fixed" else 1
-        for number in range(truths):
-            yield where, _design(levels, plain | {"truth_number": number})
-
-
-def _named(
-    resolved: Mapping[str, Any], tables: Tables
-) -> Iterator[tuple[str, Design | str]]:
-    for name, given in resolved.get("designs", {}).items():
-        plain = dict(given)
-        coefficients = plain.pop("coefficients")
-        try:
-            levels = levels_of(coefficients)
-        except ValueError as error:
-            yield f"designs.{name}.coefficients", str(error)
-            continue
-        pairs = pairs_of(coefficients)
-        if "intercept_sd" in plain:
-            plain.setdefault("intercept_mean", 0.0)
-        # Of lists each combination is a design.
-        keys = [field.name for field in fields(Design) if field.name in plain]
-        lists = {key: plain[key] for key in keys if isinstance(plain[key], list)}
-        count = math.prod(map(len, lists.values()))
-        if count > MOST_DESIGNS:
-            yield f"designs.{name}", _too_many(count)
-            continue
-        for combination in itertools.product(*map(enumerate, lists.values())):
-            of_lists = dict(zip(lists, combination, strict=True))
-            where = " with ".join(
-                [
-                    f"designs.{name}",
-                    *(f"{key}[{place}]" for key, (place, _) in of_lists.items()),
-                ]
-            )
-            variant = plain | {key: value for key, (_, value) in of_lists.items()}
-            try:
-                found = tables.lay_out(variant, levels)
-            except ValueError as error:
-                yield where, str(error)
-                continue
-            extra = {"truth": "fixed", "coefficients": pairs}
-            made = _design(found, dict.fromkeys(PRIORS) | variant | extra)
-            yield where, dataclasses.replace(made, name=made.variant(name, of_lists))
-
-
-def _design(levels: Levels, values: Mapping[str, Any]) -> Design:
-    """Make a design of plain values, with the number types of its fields.
-
-    YAML's 1 and 1.0 are one number here, and so they must give one id and one seed.
-    """
-    kinds = {field.name: str(field.type) for field in fields(Design)}
-    convert = {"int": int, "float": float, "float | None": float}
-    made: dict[str, Any] = {}
-    for key, value in values.items():
-        if key in OF_SCALES and isinstance(value, int | float):
-            made[key] = float(value)
-        elif value is None or kinds[key] not in convert:
-            made[key] = data_design.read(key, value)
-        else:
-            made[key] = convert[kinds[key]](value)
-    return Design(levels, **made)

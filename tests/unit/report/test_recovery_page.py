@@ -135,3 +135,58 @@ def test_so_many_designs_that_their_metrics_take_too_much_room_have_one(
 def test_few_data_sets_are_warned_of_and_many_are_not():
     assert [finding.kind for finding in findings.few(9)] == ["warning"]
     assert list(findings.few(10)) == []
+
+
+def plan(**changed):
+    row = {
+        "design": "levels-1-2_rows-80",
+        "target": "mu width_95 0.3",
+        "metric": "width_95",
+        "wanted": 0.3,
+        "rows": 80,
+        "lower": 60,
+        "upper": None,
+        "remark": None,
+        "estimator": "a <b>",
+        "verified": 0.29,
+        "verified_lower": 0.27,
+        "verified_upper": 0.31,
+    }
+    return pd.DataFrame([row | changed], dtype=object)
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind"),
+    [
+        ({}, "good"),
+        ({"verified": 0.31, "verified_lower": 0.305}, "good"),
+        ({"verified": 0.33, "verified_lower": 0.29, "verified_upper": 0.36}, "good"),
+        ({"verified": 0.33, "verified_lower": 0.32, "verified_upper": 0.36}, "warning"),
+        ({"verified": 0.33, "verified_lower": None, "verified_upper": None}, "warning"),
+        ({"metric": "top_rate", "wanted": 0.9, "verified": 0.95}, "good"),
+        (
+            {
+                "metric": "top_rate",
+                "wanted": 0.9,
+                "verified": 0.8,
+                "verified_upper": 0.85,
+            },
+            "warning",
+        ),
+    ],
+)
+def test_a_target_is_met_within_a_twentieth_or_monte_carlo_error(changed, kind):
+    (finding,) = planned.section(plan(**changed)).findings
+    assert finding.kind == kind
+    assert ("; not mu width_95 0.3 of levels-1-2_rows-80" in finding.text) == (
+        kind == "warning"
+    )
+
+
+def test_what_a_plan_cannot_have_is_said_first():
+    nothing = dict.fromkeys(["rows", "lower", "upper", "estimator", "verified"])
+    told = planned.section(plan(remark="more than enough", **nothing))
+    (finding,) = told.findings
+    assert finding.kind == "bad"
+    assert "cannot be had" in finding.text
+    assert told.tables[0].rows[0][2].text == "more than enough"

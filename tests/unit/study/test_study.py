@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from summands.data.design import Design
 from summands.estimators import bayesian_ridge
 from summands.model.problem import PRIORS
-from summands.study import study, validation
+from summands.study import designs, study, validation
 from summands.study.validation import StudyError
 
 ROOT = Path(__file__).parents[3]
@@ -154,8 +154,8 @@ BROKEN = {
     "far from any key": (
         changed("zzz", 1),
         "zzz: unknown key; known here: check, designs, designs_per_job, estimators, "
-        "grid, keep_posteriors, keep_rows, observed, replicates, replicates_per_job, "
-        "seed, study",
+        "grid, keep_posteriors, keep_rows, observed, plan, replicates, "
+        "replicates_per_job, seed, study",
     ),
     "missing key": (changed("study", None), "study: missing"),
     "no design": (changed("grid", None), 'give "grid", "designs" or both'),
@@ -388,7 +388,7 @@ def test_a_long_study_without_aliases_is_not_overgrown(monkeypatch):
 
 @pytest.mark.parametrize("most", [5, 6])
 def test_a_grid_may_have_so_many_designs_and_no_more(monkeypatch, most):
-    monkeypatch.setattr(study, "MOST_DESIGNS", most)
+    monkeypatch.setattr(designs, "MOST_DESIGNS", most)
     grid = {"levels": [[1, 2], [1, 3]], "rows": [10, 20, 30]}
     if most >= math.prod(map(len, grid.values())):
         assert len(study.load(changed("grid", grid)).designs) == 6

@@ -13,7 +13,13 @@ from summands.recovery.pooling import Pooled
 from summands.report import grid_panels, names, recovery_panels, registry, summary
 from summands.report.fit_panels import FAILED, NOT_CONVERGED, Outcomes
 from summands.report.grids import NAMED_DESIGNS
-from summands.report.page import captions, design_charts, findings, machinery
+from summands.report.page import (
+    captions,
+    design_charts,
+    findings,
+    machinery,
+    planned,
+)
 from summands.report.page.content import Cell, Grid, Page, Section, Select
 from summands.report.reading import Tables
 from summands.report.totals import OfEstimator, Totals
@@ -60,6 +66,8 @@ def page(tables: Tables) -> Page:
     ]
     designs = tables.by_design()
     sections = [_answer(tables, totals, designs)]
+    if study.plan:
+        sections.append(planned.section(tables.whole("rows_needed")))
     if many:
         sections.append(_of_one_design(tables, designs))
     sections += _figures(tables, many=many)
