@@ -1,11 +1,12 @@
 from types import SimpleNamespace
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from summands.data.design import Design
 from summands.estimators import Entry
-from summands.report.page import design_charts, findings, recovery
+from summands.report.page import design_charts, findings, planned, recovery
 from summands.report.page.content import Source
 from summands.report.reading import Tables
 
@@ -23,6 +24,7 @@ def tables_in(folder, designs):
         estimators={name: Entry(name, method) for name, method in ESTIMATORS.items()},
         replicates=6,
         observed=None,
+        plan=(),
     )
     paths = {name: str(folder / f"{name}.parquet") for name in TABLES}
     return Tables(study, paths), totals
