@@ -104,8 +104,13 @@ def main(
         pq.write_table(designs, partial, compression=storage.COMPRESSION)
     plan = rows_needed.table(checked.plan, reached)
     if checked.plan:
-        with storage.whole(outputs["rows_needed"]) as partial:
-            pq.write_table(plan, partial, compression=storage.COMPRESSION)
+        of_plan = {
+            "rows_needed": plan,
+            "plan_curves": rows_needed.curves(checked.plan),
+        }
+        for key, table in of_plan.items():
+            with storage.whole(outputs[key]) as partial:
+                pq.write_table(table, partial, compression=storage.COMPRESSION)
     texts = {
         "study": yaml.safe_dump(checked.resolved, sort_keys=False),
         "provenance": json.dumps(provenance.record(packages), indent=2) + "\n",

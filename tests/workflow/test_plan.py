@@ -42,6 +42,9 @@ def test_the_rows_are_told_before_and_verified_after(workflow):
     rows = designs.set_index("design")["rows"]
     assert (rows[found["design"]].to_numpy() == found["rows"]).all()
     assert "Rows needed, by the information that they hold" in printed
+    curves = pq.read_table(folder / "plan_curves.parquet").to_pandas()
+    assert len(curves.groupby(["design", "target"])) == 8
+    assert (folder / "figures" / "plan.png").stat().st_size
     page = (folder / "report.html").read_text()
     assert "How many rows it takes" in page
     assert "Nothing to be done" in workflow.run(STUDY)

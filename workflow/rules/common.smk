@@ -19,7 +19,8 @@ from summands.files.words import TableError
 from summands.report import registry, ridges
 from summands.data import observed
 from summands.data.layouts import Table
-from summands.study import answers, batch, costs, plan, sizing, study, validation
+from summands.study import answers, batch, costs, plan, sizing, study, tables
+from summands.study import validation
 
 
 def stop(_, frame):

@@ -6,7 +6,7 @@ rule tabulate:
         estimates=unit_files(f"{FITTED}/estimates.parquet"),
         fits=unit_files(f"{FITTED}/fits.parquet"),
     output:
-        **({"rows_needed": f"{RESULTS}/rows_needed.parquet"} if STUDY.plan else {}),
+        **{name: f"{RESULTS}/{name}.parquet" for name in tables.OF_PLAN if STUDY.plan},
         designs=f"{RESULTS}/designs.parquet",
         estimates=f"{RESULTS}/estimates.parquet",
         fits=f"{RESULTS}/fits.parquet",

@@ -55,6 +55,9 @@ PASSES, NEAR = 12, 0.02
 # More rows than these are no plan.
 MOST = 10**9
 
+# Points of a curve, which reaches from a tenth of the rows to ten times them.
+POINTS, REACH = 21, 10.0
+
 # Part of what is wanted that may be missing.
 CLOSE = 0.05
 
@@ -123,12 +126,16 @@ class Needed:
         Ends of the central 90 % of what each truth takes; None where it is without end.
     remark : str or None
         Why there is no number.
+    curve : tuple of (int, float)
+        Numbers of rows around it, and what each gives: the median width, or the mean
+        rate, over truths.
     """
 
     rows: int | None
     lower: int | None = None
     upper: int | None = None
     remark: str | None = None
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 def of(design: Design, target: Target, seed: int) -> Needed:
@@ -152,16 +159,14 @@ def of(design: Design, target: Target, seed: int) -> Needed:
         return Needed(None, remark="no level of several contributors")
     truths = [generator.draw_truth(design, seed, number) for number in range(TRUTHS)]
 
-    def asked(rows: int, count: int = FEW) -> tuple[Array, float]:
-        """Rows that each truth takes, and all, if a table of so many is laid out."""
+    def asked(rows: int, count: int = FEW) -> _Rates | _Widths:
+        """Say what truths take, if a table of so many rows is laid out."""
         laid_out = min(rows, LARGEST)
-        return _together(
-            target,
-            [
-                _of_truth(target, truth, _cells(design, laid_out, seed, number), seed)
-                for number, truth in enumerate(truths[:count])
-            ],
-        )
+        each = [
+            _of_truth(target, truth, _cells(design, laid_out, seed, number), seed)
+            for number, truth in enumerate(truths[:count])
+        ]
+        return (_Widths if target.metric == WIDTH else _Rates)(target.wanted, each)
 
     # A table of few rows may leave out contributors that a large one has, or have so
     # few rows of some that more are needed than a large one says.
@@ -169,7 +174,8 @@ def of(design: Design, target: Target, seed: int) -> Needed:
     low, high = float(fewest - 1), math.inf
     rows = FIRST
     for _ in range(PASSES):
-        needed, whole = asked(rows)
+        found = asked(rows)
+        whole = found.whole()
         if whole <= rows:
             high = rows
         else:
@@ -180,21 +186,23 @@ def of(design: Design, target: Target, seed: int) -> Needed:
             whole = math.sqrt(low * high) if math.isfinite(high) else 10.0 * rows
         rows = max(fewest, math.ceil(min(whole, MOST)))
     if math.isfinite(whole):
-        needed, whole = asked(max(fewest, math.ceil(min(whole, MOST))), TRUTHS)
+        found = asked(max(fewest, math.ceil(min(whole, MOST))), TRUTHS)
+        whole = found.whole()
     if not math.isfinite(whole):
         return Needed(None, remark="not determined by the data, however many rows")
     if whole > MOST:
         return Needed(None, remark=f"more than {MOST:,} rows")
     rows = max(fewest, math.ceil(whole))
     tail = (1.0 - CENTRAL) / 2.0
-    lower, upper = np.quantile(needed, [tail, 1.0 - tail], method="inverted_cdf")
-    return Needed(
-        rows,
-        *(
-            max(math.ceil(end), fewest) if math.isfinite(end) else None
-            for end in (lower, upper)
-        ),
+    ends = np.quantile(found.needed, [tail, 1.0 - tail], method="inverted_cdf")
+    lower, upper = (
+        max(math.ceil(end), fewest) if math.isfinite(end) else None for end in ends
     )
+    around = np.geomspace(max(fewest, rows / REACH), rows * REACH, POINTS)
+    curve = tuple(
+        (int(n), found.at(int(n))) for n in np.unique(around.round().astype(int))
+    )
+    return Needed(rows, lower, upper, curve=curve)
 
 
 @dataclass(frozen=True)
@@ -347,19 +355,48 @@ def _named(
     )
 
 
-def _together(target: Target, each: list[_Rate | float]) -> tuple[Array, float]:
-    """Rows of each truth, and those of all of them."""
-    rates = [one for one in each if isinstance(one, _Rate)]
-    if not rates:
-        alone = np.array(each, dtype=float)
-        return alone, float(np.quantile(alone, 0.5, method="inverted_cdf"))
-    needed = np.array([rate.needed for rate in rates])
+class _Widths:
+    """Widths of some truths, which fall as the root of the number of rows.
 
-    def missing(logarithm: float) -> float:
-        rows = math.exp(logarithm)
-        return sum(rate.at(rows) for rate in rates) / len(rates) - target.wanted
+    Parameters
+    ----------
+    wanted : float
+    each : list of float
+        Rows with which each truth has it.
+    """
 
-    return needed, _crossing(missing)
+    def __init__(self, wanted: float, each: list[Any]) -> None:
+        self.wanted, self.needed = wanted, np.array(each, dtype=float)
+
+    def whole(self) -> float:
+        """Rows with which half of the truths have what is wanted."""
+        return float(np.quantile(self.needed, 0.5, method="inverted_cdf"))
+
+    def at(self, rows: int) -> float:
+        """Median width of so many rows."""
+        return self.wanted * math.sqrt(self.whole() / rows)
+
+
+class _Rates:
+    """Rates of some truths.
+
+    Parameters
+    ----------
+    wanted : float
+    each : list of _Rate
+    """
+
+    def __init__(self, wanted: float, each: list[Any]) -> None:
+        self.wanted, self.each = wanted, each
+        self.needed = np.array([rate.needed for rate in each])
+
+    def whole(self) -> float:
+        """Rows with which the mean rate is the one wanted."""
+        return _crossing(lambda logarithm: self.at(math.exp(logarithm)) - self.wanted)
+
+    def at(self, rows: float) -> float:
+        """Mean rate of so many rows."""
+        return sum(rate.at(rows) for rate in self.each) / len(self.each)
 
 
 @dataclass(frozen=True)
@@ -564,7 +601,10 @@ def table(
             "metric": one.target.metric,
             "level": one.target.level,
             "wanted": one.target.wanted,
-            **dataclasses.asdict(one.needed),
+            "rows": one.needed.rows,
+            "lower": one.needed.lower,
+            "upper": one.needed.upper,
+            "remark": one.needed.remark,
         }
         verifying = [
             {"estimator": estimator, **dataclasses.asdict(reached)}
@@ -573,3 +613,45 @@ def table(
         ]
         rows += [said | each for each in verifying or [{}]]
     return pa.Table.from_pylist(rows, ROWS_NEEDED)
+
+
+PLAN_CURVES = schema(
+    ("design", pa.string(), "as in rows_needed.parquet"),
+    ("target", pa.string(), "likewise"),
+    ("wanted", pa.float64(), "value that is wanted"),
+    ("needed", pa.int64(), "rows that it takes"),
+    ("rows", pa.int64(), "rows around that number"),
+    (
+        "value",
+        pa.float64(),
+        "what they give by the Fisher information: the median width, or the mean rate, "
+        "over truths",
+    ),
+)
+
+
+def curves(planned: Sequence[Planned]) -> pa.Table:
+    """Tabulate what numbers of rows around those that are needed give.
+
+    Parameters
+    ----------
+    planned : sequence of Planned
+
+    Returns
+    -------
+    pyarrow.Table
+        With the columns of `PLAN_CURVES`.
+    """
+    rows = [
+        {
+            "design": one.design.id,
+            "target": str(one.target),
+            "wanted": one.target.wanted,
+            "needed": one.needed.rows,
+            "rows": rows,
+            "value": value,
+        }
+        for one in planned
+        for rows, value in one.needed.curve
+    ]
+    return pa.Table.from_pylist(rows, PLAN_CURVES)

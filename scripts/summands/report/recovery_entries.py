@@ -27,6 +27,7 @@ def _draw(module: str, name: str) -> Callable[[Any], Figure]:
             design_figures,
             figures,
             grid_figures,
+            plan_figures,
             replicate_figures,
         )
 
@@ -34,6 +35,7 @@ def _draw(module: str, name: str) -> Callable[[Any], Figure]:
             "design_figures": design_figures,
             "figures": figures,
             "grid_figures": grid_figures,
+            "plan_figures": plan_figures,
             "replicate_figures": replicate_figures,
         }
         figure: Figure = getattr(modules[module], name)(panel)
@@ -53,6 +55,7 @@ def _chart(
             estimate_charts,
             fit_charts,
             grid_charts,
+            plan_charts,
             replicate_charts,
         )
 
@@ -61,6 +64,7 @@ def _chart(
             "estimate_charts": estimate_charts,
             "fit_charts": fit_charts,
             "grid_charts": grid_charts,
+            "plan_charts": plan_charts,
             "replicate_charts": replicate_charts,
         }
         told = [names] if estimators else []
@@ -112,6 +116,10 @@ def _with_many(study: Study) -> bool:
     return _with_grid(study) and len(study.designs) > grids.NAMED_DESIGNS
 
 
+def _plans(study: Study) -> bool:
+    return bool(study.plan)
+
+
 def _with_ridge(study: Study) -> bool:
     return ridges.chosen(study) is not None
 
@@ -127,6 +135,15 @@ _OVER_TOTAL = "/ total standard deviation (of variances: total variance)"
 
 # All of them, in the order of a report.
 OF_STUDIES = (
+    Entry(
+        "plan",
+        "what is wanted over the number of rows",
+        ("rows_needed", "plan_curves"),
+        _panel("plan"),
+        _draw("plan_figures", "plan"),
+        _chart("plan_charts", "plan"),
+        condition=_plans,
+    ),
     Entry(
         "forest",
         "estimators side by side",

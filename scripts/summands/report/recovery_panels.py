@@ -10,6 +10,7 @@ from summands.report import (
     fit_panels,
     grid_panels,
     panels,
+    plan_panels,
     replicate_panels,
 )
 from summands.report.axes import Axis
@@ -93,6 +94,12 @@ def heat(tables: Tables) -> grid_panels.Map:
 def pooled(tables: Tables) -> grid_panels.Pool:
     """Average metrics over designs of like size."""
     return grid_panels.pooled(tables.by_design(), tables.classes(), tables.loose())
+
+
+def plan(tables: Tables) -> plan_panels.Plan:
+    """Set what fits reach beside the curves of a plan."""
+    curves, needed = (tables.whole(name) for name in ("plan_curves", "rows_needed"))
+    return plan_panels.plan(curves, needed, list(tables.study.estimators))
 
 
 def ridge(tables: Tables) -> Ridge:

@@ -14,7 +14,7 @@ from summands.estimation.tables import ESTIMATES, FITS
 from summands.files import storage
 from summands.files.columns import schema
 from summands.model import distributions
-from summands.recovery.rows_needed import ROWS_NEEDED
+from summands.recovery.rows_needed import PLAN_CURVES, ROWS_NEEDED
 from summands.recovery.tables import CALIBRATION, RECOVERY
 
 DESIGNS = schema(
@@ -83,8 +83,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     "calibration": CALIBRATION,
 }
 
-# That of a plan.
-OF_PLAN: dict[str, pa.Schema] = {"rows_needed": ROWS_NEEDED}
+# Those of a plan.
+OF_PLAN: dict[str, pa.Schema] = {"rows_needed": ROWS_NEEDED, "plan_curves": PLAN_CURVES}
 
 # Columns that are no attribute of a design as they stand.
 DERIVED = ("design", "levels", "level_names", "replicates", "drawn_scales")

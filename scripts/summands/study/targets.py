@@ -112,8 +112,10 @@ def _remembered(
     asked = json.dumps([design.content, dataclasses.asdict(target), seed, code])
     path = memory / f"{hashlib.sha256(asked.encode()).hexdigest()}.json"
     # What nobody can read is not there.
-    with suppress(OSError, ValueError, TypeError):
-        return Needed(**json.loads(path.read_text(encoding="utf-8")))
+    with suppress(OSError, ValueError, TypeError, KeyError):
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        curve = tuple((int(rows), float(value)) for rows, value in kept.pop("curve"))
+        return Needed(**kept, curve=curve)
     needed = rows_needed.of(design, target, seed)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

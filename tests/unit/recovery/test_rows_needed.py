@@ -192,3 +192,18 @@ def test_a_plan_has_a_row_for_each_estimator_and_one_where_there_is_none():
     assert table["rows"].to_pylist() == [80, 80, None]
     assert table["upper"].to_pylist() == [None, None, None]
     assert table["remark"].to_pylist() == [None, None, "why"]
+
+
+@pytest.mark.parametrize("target", [WIDTH, TOP, SHIFT, NOISE])
+def test_the_curve_passes_through_what_is_wanted_and_never_turns(target):
+    needed = rows_needed.of(design(), target, 1)
+    numbers, values = (np.array(column) for column in zip(*needed.curve, strict=True))
+    assert numbers[0] < needed.rows < numbers[-1]
+    here = np.interp(np.log(needed.rows), np.log(numbers), values)
+    assert here == pytest.approx(target.wanted, rel=0.03)
+    steps = np.diff(values)
+    assert (steps <= 0).all() if target is WIDTH else (steps >= 0).all()
+    planned = [Planned(dataclasses.replace(design(), rows=7), target, needed)]
+    table = rows_needed.curves(planned)
+    assert table["rows"].to_pylist() == numbers.tolist()
+    assert set(table["needed"].to_pylist()) == {needed.rows}

@@ -19,7 +19,8 @@ from summands.report.page import CAPTIONS
 from summands.report.reading import Tables
 from summands.study import answers, tables
 
-from ..studies import LEVELS, TABLES, study_tables
+from ..plans import plan_tables
+from ..studies import LEVELS, study_tables
 
 SCRIPTS = Path(summands.__file__).parents[1]
 
@@ -49,6 +50,7 @@ def study_of(designs, estimators, *, drawn=True, kept=True):
         estimators={name: Entry(name, method) for name, method in estimators.items()},
         with_drawn_truth=drawn,
         keep_posteriors=kept,
+        plan=("one",),
     )
 
 
@@ -68,9 +70,10 @@ def study():
 def paths(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
     whole, _ = study_tables(list(GRID))
+    whole |= plan_tables()
     for name, table in whole.items():
         pq.write_table(table, folder / f"{name}.parquet")
-    found = {name: str(folder / f"{name}.parquet") for name in TABLES}
+    found = {name: str(folder / f"{name}.parquet") for name in whole}
     return found | {"posterior": posterior_in(folder)}
 
 
@@ -118,7 +121,7 @@ def test_the_list_is_quick_to_import():
 @pytest.mark.parametrize("name", registry.FIGURES)
 def test_the_source_of_a_figure_has_the_columns_that_are_chosen_from(name):
     source = registry.FIGURES[name].source
-    schemas = {**tables.SCHEMAS, **answers.SCHEMAS}
+    schemas = {**tables.SCHEMAS, **tables.OF_PLAN, **answers.SCHEMAS}
     chosen = {*source.columns.values(), *(column for column, _, _ in source.filters)}
     assert "estimator" in chosen
     assert chosen <= {*schemas[source.table].names}
