@@ -27,6 +27,7 @@ def _draw(module: str, name: str) -> Callable[[Any], Figure]:
             design_figures,
             figures,
             grid_figures,
+            power_figures,
             replicate_figures,
         )
 
@@ -34,6 +35,7 @@ def _draw(module: str, name: str) -> Callable[[Any], Figure]:
             "design_figures": design_figures,
             "figures": figures,
             "grid_figures": grid_figures,
+            "power_figures": power_figures,
             "replicate_figures": replicate_figures,
         }
         figure: Figure = getattr(modules[module], name)(panel)
@@ -53,6 +55,7 @@ def _chart(
             estimate_charts,
             fit_charts,
             grid_charts,
+            power_charts,
             replicate_charts,
         )
 
@@ -61,6 +64,7 @@ def _chart(
             "estimate_charts": estimate_charts,
             "fit_charts": fit_charts,
             "grid_charts": grid_charts,
+            "power_charts": power_charts,
             "replicate_charts": replicate_charts,
         }
         told = [names] if estimators else []
@@ -110,6 +114,11 @@ def _with_grid(study: Study) -> bool:
 def _with_many(study: Study) -> bool:
     """Whether there are more designs than can be shown one by one."""
     return _with_grid(study) and len(study.designs) > grids.NAMED_DESIGNS
+
+
+def _with_rows(study: Study) -> bool:
+    """Whether designs of the grid differ in their rows."""
+    return "rows" in grids.varied(study.designs.values())
 
 
 def _with_ridge(study: Study) -> bool:
@@ -207,6 +216,31 @@ OF_STUDIES = (
             limits=(-0.03, 1.03),
             brief="share named",
         ),
+    ),
+    _of_metrics(
+        "decisions",
+        "how often what is off is detected, and false alarms",
+        ("worst_detection_rate", "false_alarm_rate"),
+        Axis(
+            "share of data sets in which the farthest from the average is detected "
+            "(hollow: of contributors, with a false alarm)",
+            limits=(-0.03, 1.03),
+            marks=(0.05,),
+            brief="share",
+        ),
+    ),
+    Entry(
+        "power",
+        "what is detected with how many rows",
+        ("recovery",),
+        _panel("power"),
+        _draw("power_figures", "power"),
+        _chart("power_charts", "power"),
+        (
+            ("gate", "==", "common"),
+            ("metric", "in", ("worst_detection_rate", "false_alarm_rate")),
+        ),
+        condition=_with_rows,
     ),
     Entry(
         "zip",

@@ -10,6 +10,7 @@ from summands.report import (
     fit_panels,
     grid_panels,
     panels,
+    power_panels,
     replicate_panels,
 )
 from summands.report.axes import Axis
@@ -93,6 +94,13 @@ def heat(tables: Tables) -> grid_panels.Map:
 def pooled(tables: Tables) -> grid_panels.Pool:
     """Average metrics over designs of like size."""
     return grid_panels.pooled(tables.by_design(), tables.classes(), tables.loose())
+
+
+def power(tables: Tables) -> power_panels.Power:
+    """Follow what is detected over rows."""
+    return power_panels.power(
+        tables.recovery(power_panels.METRICS), tables.study.designs
+    )
 
 
 def ridge(tables: Tables) -> Ridge:

@@ -192,6 +192,6 @@ def test_figures_are_those_of_which_a_study_has_what_they_need():
     assert names(GRID, not_sampled) == every - {"grid", "ridge", *draws}
     assert names(GRID, sampled, drawn=False) == every - {"grid", *draws}
     one = {"one": Design(LEVELS, 100)}
-    assert names(one, sampled) == every - {"grid", "nested_loop"}
+    assert names(one, sampled) == every - {"grid", "nested_loop", "power"}
     alone = {"one": Design(Levels.of([3]), 100)}
-    assert names(alone, sampled) == every - {"grid", "nested_loop", "ridge"}
+    assert names(alone, sampled) == every - {"grid", "nested_loop", "power", "ridge"}
