@@ -41,12 +41,14 @@ def power(panel: Power) -> Figure:
         axes = figure.subplots(
             len(parameters), len(estimators), squeeze=False, sharex=True, sharey=True
         )
+        for place, estimator in zip(axes[0], estimators, strict=True):
+            place.set_title(estimator)
         for line, parameter in zip(axes, parameters, strict=True):
+            line[0].set_ylabel(names.parameter(parameter))
             for place, estimator in zip(line, estimators, strict=True):
                 here = (curves["parameter"] == parameter) & (
                     curves["estimator"] == estimator
                 )
-                place.set_title(f"{names.parameter(parameter)}, {estimator}")
                 _curves(place, panel, curves[here])
         figure.supxlabel(panel.sizes.label, fontsize=9)
         figure.supylabel(panel.axis.label.replace(" (", "\n("), fontsize=9)

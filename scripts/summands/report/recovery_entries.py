@@ -116,9 +116,9 @@ def _with_many(study: Study) -> bool:
     return _with_grid(study) and len(study.designs) > grids.NAMED_DESIGNS
 
 
-def _with_rows(study: Study) -> bool:
-    """Whether designs of the grid differ in their rows."""
-    return "rows" in grids.varied(study.designs.values())
+def _with_power(study: Study) -> bool:
+    """Whether designs of the grid differ in their rows, and in their truths."""
+    return {"rows", "truth"} <= {*grids.varied(study.designs.values())}
 
 
 def _with_ridge(study: Study) -> bool:
@@ -240,7 +240,7 @@ OF_STUDIES = (
             ("gate", "==", "common"),
             ("metric", "in", ("worst_detection_rate", "false_alarm_rate")),
         ),
-        condition=_with_rows,
+        condition=_with_power,
     ),
     Entry(
         "zip",

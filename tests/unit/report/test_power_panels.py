@@ -125,16 +125,15 @@ def test_the_figure_draws_every_curve_and_says_what_is_not_estimated():
     panel = power_panels.power(table, designs)
     figure = power_figures.power(panel)
     figure.canvas.draw()
-    assert [place.get_title() for place in figure.axes] == [
-        "mu, e",
-        "mu, f",
-        "variance contrast, e",
-        "variance contrast, f",
-    ]
+    axes = np.reshape(figure.axes, (2, 2))
+    assert [place.get_title() for place in axes[0]] == ["e", "f"]
+    called = [place.get_ylabel() for place in axes[:, 0]]
+    assert called == ["mu", "variance contrast"]
     (legend,) = figure.legends
     assert [text.get_text() for text in legend.get_texts()] == list(panel.truths)
-    for place in figure.axes:
-        parameter, estimator = place.get_title().replace(" ", "_").split(",_")
+    for (parameter, estimator), place in zip(
+        product(("mu", "variance_contrast"), ("e", "f")), axes.flat, strict=True
+    ):
         curves = panel.curves
         held = curves[
             (curves["parameter"] == parameter) & (curves["estimator"] == estimator)
