@@ -20,6 +20,9 @@ STEPS = 10
 # Share of the designs of a step, at either end, that its band leaves out.
 OUTSIDE = 0.05
 
+# Shares that are the worse the larger they are.
+ALARMS = ("false_alarm_rate",)
+
 OF_STEP = ("size", "designs", "value", "lower", "upper", "low", "high", "worst")
 SERIES = ("estimator", "parameter", "metric")
 
@@ -155,10 +158,12 @@ def _of_designs(
     pooled = grouped[["value"]].mean()
     pooled["lower"] = pooled["value"] - grouped["below"].max().fillna(0.0)
     pooled["upper"] = pooled["value"] + grouped["above"].max().fillna(0.0)
-    # Of shares the smallest is the worst, of errors and widths the largest.
-    worst = scaled.dropna(subset=["worst"]).sort_values(
-        "worst", ascending=log, kind="stable"
-    )
+    # Of shares the smallest is the worst; of errors, widths and alarms the largest.
+    worst = scaled.dropna(subset=["worst"])
+    up = log | worst["metric"].isin(ALARMS)
+    worst = worst.iloc[
+        np.argsort(worst["worst"].where(up, -worst["worst"]), kind="stable")
+    ]
     worst["worst_name"] = [
         names.contributor(level, label)
         for level, label in zip(worst["level_name"], worst["worst_label"], strict=True)

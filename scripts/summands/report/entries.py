@@ -33,12 +33,23 @@ _CALLED = {
     "estimator": ("estimator", "asked"),
     "level_name": ("level",),
     "design": ("design", "picked"),
-    "parameter": ("parameter", "scattered", "zipped", "looped", "mapped"),
-    "metric": ("coverage_metric", "mapped_metric", "picked_metric", "pooled"),
+    "parameter": ("parameter", "scattered", "zipped", "looped", "mapped", "powered"),
+    "metric": (
+        "coverage_metric",
+        "decisions_metric",
+        "mapped_metric",
+        "picked_metric",
+        "pooled",
+    ),
 }
 
 # Metrics that charts call by their names.
-_METRICS = ("coverage_95", "coverage_50")
+_METRICS = (
+    "coverage_95",
+    "coverage_50",
+    "worst_detection_rate",
+    "false_alarm_rate",
+)
 
 
 @dataclass(frozen=True)

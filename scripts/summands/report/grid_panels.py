@@ -190,7 +190,9 @@ def nested_loop(designs: pd.DataFrame, table: pd.DataFrame, axis: Axis) -> Loop:
         for position, *row in places[["position", *kept]].itertuples(index=False)
     }
     values["combination"] = values["position"].map(words)
-    values = values.rename(columns={"size": "designs"}).sort_values("position")
+    # Stable: figures take the order of estimators, and so their colours, from it.
+    values = values.rename(columns={"size": "designs"})
+    values = values.sort_values("position", kind="stable")
     levels = [
         pd.DataFrame(
             {

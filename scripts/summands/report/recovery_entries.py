@@ -28,6 +28,7 @@ def _draw(module: str, name: str) -> Callable[[Any], Figure]:
             figures,
             grid_figures,
             plan_figures,
+            power_figures,
             replicate_figures,
         )
 
@@ -36,6 +37,7 @@ def _draw(module: str, name: str) -> Callable[[Any], Figure]:
             "figures": figures,
             "grid_figures": grid_figures,
             "plan_figures": plan_figures,
+            "power_figures": power_figures,
             "replicate_figures": replicate_figures,
         }
         figure: Figure = getattr(modules[module], name)(panel)
@@ -56,6 +58,7 @@ def _chart(
             fit_charts,
             grid_charts,
             plan_charts,
+            power_charts,
             replicate_charts,
         )
 
@@ -65,6 +68,7 @@ def _chart(
             "fit_charts": fit_charts,
             "grid_charts": grid_charts,
             "plan_charts": plan_charts,
+            "power_charts": power_charts,
             "replicate_charts": replicate_charts,
         }
         told = [names] if estimators else []
@@ -118,6 +122,11 @@ def _with_many(study: Study) -> bool:
 
 def _plans(study: Study) -> bool:
     return bool(study.plan)
+
+
+def _with_power(study: Study) -> bool:
+    """Whether designs of the grid differ in their rows, and in their truths."""
+    return {"rows", "truth"} <= {*grids.varied(study.designs.values())}
 
 
 def _with_ridge(study: Study) -> bool:
@@ -224,6 +233,31 @@ OF_STUDIES = (
             limits=(-0.03, 1.03),
             brief="share named",
         ),
+    ),
+    _of_metrics(
+        "decisions",
+        "how often what is off is detected, and false alarms",
+        ("worst_detection_rate", "false_alarm_rate"),
+        Axis(
+            "share of data sets in which the farthest from the average is detected "
+            "(hollow: of contributors, with a false alarm)",
+            limits=(-0.03, 1.03),
+            marks=(0.05,),
+            brief="share",
+        ),
+    ),
+    Entry(
+        "power",
+        "what is detected with how many rows",
+        ("recovery",),
+        _panel("power"),
+        _draw("power_figures", "power"),
+        _chart("power_charts", "power"),
+        (
+            ("gate", "==", "common"),
+            ("metric", "in", ("worst_detection_rate", "false_alarm_rate")),
+        ),
+        condition=_with_power,
     ),
     Entry(
         "zip",

@@ -11,6 +11,7 @@ from summands.report import (
     grid_panels,
     panels,
     plan_panels,
+    power_panels,
     replicate_panels,
 )
 from summands.report.axes import Axis
@@ -100,6 +101,13 @@ def plan(tables: Tables) -> plan_panels.Plan:
     """Set what fits reach beside the curves of a plan."""
     curves, needed = (tables.whole(name) for name in ("plan_curves", "rows_needed"))
     return plan_panels.plan(curves, needed, list(tables.study.estimators))
+
+
+def power(tables: Tables) -> power_panels.Power:
+    """Follow what is detected over rows."""
+    return power_panels.power(
+        tables.recovery(power_panels.METRICS), tables.study.designs
+    )
 
 
 def ridge(tables: Tables) -> Ridge:

@@ -22,7 +22,7 @@ from ..observed_tables import made
 from ..studies import study_tables
 
 MANY = [f"design_{number}" for number in range(60)]
-METRICS = ("error", "coverage", "width", "efficiency", "ranking")
+METRICS = ("error", "coverage", "width", "efficiency", "ranking", "decisions")
 
 
 def scatter(estimates, fits):
@@ -114,9 +114,7 @@ def test_the_points_of_the_scatter_plot_are_those_of_its_panel(frames):
     assert names_of(figure) == ["converged", "not converged"]
 
 
-@pytest.mark.parametrize(
-    "name", ["error", "coverage", "width", "efficiency", "ranking"]
-)
+@pytest.mark.parametrize("name", METRICS)
 def test_numbers_of_named_designs_are_those_of_their_panel(name, frames):
     panel, figure = of_metrics(name, frames["recovery"], {"one": 10.0, "two": 20.0})
     parameters = panels.present(panel.designs)
@@ -132,9 +130,7 @@ def test_numbers_of_named_designs_are_those_of_their_panel(name, frames):
     assert figure.get_supxlabel() == panel.axis.label
 
 
-@pytest.mark.parametrize(
-    "name", ["error", "coverage", "width", "efficiency", "ranking"]
-)
+@pytest.mark.parametrize("name", METRICS)
 def test_numbers_of_many_designs_are_those_of_their_panel(name, recovery_of_many):
     sizes = {design: 10.0 * (number + 1) for number, design in enumerate(MANY)}
     panel, figure = of_metrics(name, recovery_of_many, sizes)
@@ -183,6 +179,25 @@ def test_a_figure_says_what_one_replicate_carries_and_who_is_worst():
         ["e", "worst contributor"],
         ["e", "carried by one replicate"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("metric", "worst"), [("coverage_95", 0.1), ("false_alarm_rate", 0.4)]
+)
+def test_the_worst_of_alarms_are_the_most_and_of_other_shares_the_fewest(metric, worst):
+    columns = {"gate": "common", "contributor": np.nan, "parameter": "mu"}
+    columns |= {"design": "a", "estimator": "e", "level_name": "1", "replicates": 20}
+    columns |= {"lower": 0.0, "upper": 1.0, "largest_share": 0.0, "metric": metric}
+    rows = [
+        {"value": 0.2, "worst": 0.1, "worst_label": "low"},
+        {"value": 0.3, "worst": 0.4, "worst_label": "high"},
+        {"value": 0.3, "worst": 0.3, "worst_label": "middle"},
+    ]
+    frame = pd.DataFrame(rows).assign(**columns)
+    panel = design_panels.metrics_by_design(frame, {"a": 1.0}, (metric,), Axis("x"))
+    (row,) = panel.designs.to_dict("records")
+    label = {0.1: "1/low", 0.4: "1/high"}[worst]
+    assert (row["worst"], row["worst_name"]) == (worst, label)
 
 
 def test_estimates_beyond_an_axis_are_counted_and_drawn_at_its_edge():

@@ -99,6 +99,16 @@ def test_the_factor_that_matters_most_is_the_outermost_loop():
         assert sorted(values) == pytest.approx(sorted(map(function, designs.values())))
 
 
+def test_estimators_keep_their_order_along_a_loop():
+    """Their colours follow it."""
+    designs = grid_of(rows=list(range(100, 120)), mu_sd=[0.5, 1.0, 2.0])
+    names = ("z", "a", "m", "b", "y")
+    table = metric_of(designs, lambda d: d.mu_sd / d.rows, estimators=names)
+    loop = grid_panels.nested_loop(table, grid_panels.factors(designs), AXIS)
+    for _, here in loop.values.groupby("position"):
+        assert tuple(here["estimator"]) == names
+
+
 def test_every_combination_says_its_own_settings():
     designs = grid_of(rows=[10, 1000], mu_sd=[0.5, 2.0], levels=[[1, 2], [3, 3]])
     table = grid_panels.factors(designs)

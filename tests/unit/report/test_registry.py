@@ -12,6 +12,7 @@ import xarray as xr
 
 import summands
 from summands.data.design import Design
+from summands.data.truths import OneOff
 from summands.estimators import Entry
 from summands.model.levels import Levels
 from summands.report import answer_entries, registry
@@ -181,7 +182,7 @@ def test_figures_are_those_of_which_a_study_has_what_they_need():
         given = study_of(designs, estimators, **told)
         return {entry.name for entry in registry.of(given)}
 
-    every = {name for name in registry.FIGURES if name not in OF_TABLES}
+    every = {name for name in registry.FIGURES if name not in OF_TABLES} - {"power"}
     sampled, not_sampled = {"some": "nutpie"}, {"other": "least_squares"}
     many = {
         f"{rows} {sd}": Design(LEVELS, rows, mu_sd=sd)
@@ -198,3 +199,10 @@ def test_figures_are_those_of_which_a_study_has_what_they_need():
     assert names(one, sampled) == every - {"grid", "nested_loop"}
     alone = {"one": Design(Levels.of([3]), 100)}
     assert names(alone, sampled) == every - {"grid", "nested_loop", "ridge"}
+    told = dict(enumerate(("drawn", "fixed", OneOff(3.0))))
+    truths = {
+        f"{rows} {number}": Design(LEVELS, rows, truth=truth)
+        for rows in (100, 200)
+        for number, truth in told.items()
+    }
+    assert names(truths, sampled) == (every | {"power"}) - {"grid"}

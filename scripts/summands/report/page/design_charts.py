@@ -19,7 +19,12 @@ from summands.report.page.content import Chart, Select, Source
 from summands.report.panels import present
 
 # Where metrics should be of which one at a time is shown.
-MARKS = {"coverage_95": (0.95,), "coverage_50": (0.5,)}
+MARKS: dict[str, tuple[float, ...]] = {
+    "coverage_95": (0.95,),
+    "coverage_50": (0.5,),
+    "worst_detection_rate": (),
+    "false_alarm_rate": (0.05,),
+}
 
 # What hollow points are.
 HOLLOW = "Hollow: beware. The column “beware” of the values says of what."
