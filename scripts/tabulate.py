@@ -17,6 +17,7 @@ import yaml
 
 from summands.files import job, provenance, storage
 from summands.recovery import calibration, metrics_table
+from summands.recovery.failures import Failures
 from summands.report import summary
 from summands.report.totals import Totals
 from summands.study import study, tables
@@ -60,7 +61,7 @@ def main(
         name: None if entry.estimates_scales else entry.priors
         for name, entry in checked.estimators.items()
     }
-    totals = Totals()
+    totals, failures = Totals(), Failures()
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(
@@ -86,14 +87,20 @@ def main(
                 writers["estimates"].write(estimated)
                 writers["fits"].write(fitted)
                 writers["calibration"].write(calibrated)
+                failures.add(name, design.levels, estimator, estimated, fitted)
                 totals.add_fits(name, estimator, estimated, fitted)
                 totals.add_calibration(calibrated)
             metrics = metrics_table.recovery(name, design, gathered, priors)
             writers["recovery"].write(metrics)
             totals.add_metrics(design, metrics)
-    designs = tables.designs(checked.designs, checked.replicates)
-    with storage.whole(outputs["designs"]) as partial:
-        pq.write_table(designs, partial, compression=storage.COMPRESSION)
+    small = {
+        "designs": tables.designs(checked.designs, checked.replicates),
+        "failures": failures.table(),
+    }
+    totals.add_failures(small["failures"])
+    for name, table in small.items():
+        with storage.whole(outputs[name]) as partial:
+            pq.write_table(table, partial, compression=storage.COMPRESSION)
     texts = {
         "study": yaml.safe_dump(checked.resolved, sort_keys=False),
         "provenance": json.dumps(provenance.record(packages), indent=2) + "\n",

@@ -20,6 +20,7 @@ _COLUMNS = {
     "recovery": ("design", "estimator", "level_name", "metric", "parameter"),
     "calibration": ("design", "estimator"),
     "fits": ("design", "estimator"),
+    "failures": ("design", "estimator"),
     "components": ("estimator",),
     "comparison": ("estimator",),
     "sensitivity": ("estimator",),
