@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help env env-test cores study example csv verify report provenance-report \
+.PHONY: help env env-test cores study example csv paper verify report provenance-report \
     check test lint bench bench-scale \
     lock mutants docs clean
 
@@ -46,6 +46,9 @@ example: ## take a table of silicon wafers apart, as an example
 
 csv: env ## write a study's tables as CSV, results/<study>/csv/
 	@PYTHONPATH=scripts .venv/bin/python -m summands.study.csv_tables "$$STUDY"
+
+paper: env ## write its tables for LaTeX and Markdown, its figures as PDF
+	@PYTHONPATH=scripts .venv/bin/python -m summands.report.paper "$$STUDY"
 
 verify: env ## check that a study's files are as they were written
 	@PYTHONPATH=scripts .venv/bin/python -m summands.study.verify "$$STUDY"

@@ -21,7 +21,13 @@ from summands.report import (
     summary,
 )
 from summands.report.grids import NAMED_DESIGNS
-from summands.report.page import captions, design_charts, findings, machinery
+from summands.report.page import (
+    captions,
+    design_charts,
+    findings,
+    machinery,
+    metric_grids,
+)
 from summands.report.page.content import Cell, Grid, Page, Section, Select
 from summands.report.reading import Tables
 from summands.report.totals import OfEstimator, Totals
@@ -77,6 +83,15 @@ def page(tables: Tables) -> Page:
     if many:
         sections.append(_of_one_design(tables, designs))
     sections += _figures(tables, many=many)
+    if not many:
+        sections.append(
+            Section(
+                "metrics",
+                "Metrics of each design, with their Monte-Carlo errors",
+                "all metrics",
+                tables=list(metric_grids.grids(tables)),
+            )
+        )
     sections.append(machinery.section(tables))
     parameters = [names.parameter(name) for name in estimands.PARAMETERS]
     selects = [
@@ -246,8 +261,8 @@ def _recovered(errors: pd.DataFrame, totals: Totals) -> Grid:
                     )
                 )
     notes = [
-        "Means over designs and levels, on the data sets that all estimators fitted; "
-        "in brackets their 95 % Monte-Carlo intervals. Error: root mean squared error, "
+        "Means over designs and levels, on the data sets that all estimators fitted. "
+        "Error: root mean squared error, "
         "in percent of the total standard deviation (of variances: of the total "
         "variance). Over the bound: over the smallest that estimates without bias can "
         "have; below 1, priors or bounds help. Worst contributor: the one whose "
@@ -276,6 +291,7 @@ def _recovered(errors: pd.DataFrame, totals: Totals) -> Grid:
         ),
         rows,
         notes,
+        "95 % Monte-Carlo intervals",
     )
 
 
