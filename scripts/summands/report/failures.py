@@ -28,7 +28,8 @@ MEANT = (
 HANDLED = (
     "Each failure stays a result: none is left out, made up, or replaced by another "
     "data set.",
-    "Metrics at gate all rest on all fits that gave an estimate, converged or not.",
+    "Metrics of recovery.parquet at gate all rest on all fits that gave an estimate, "
+    "converged or not.",
     "Estimators are compared at gate common: on the data sets of which all of them "
     "gave one.",
 )

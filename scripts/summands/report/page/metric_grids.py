@@ -79,6 +79,10 @@ def _grid(
     whose = {"level_name": "level"}
     if found["contributor"].notna().any():
         whose["label"] = "contributor"
+    # Few data sets do not have all metrics, nor have all studies.
+    shown = {
+        name: told for name, told in metrics.items() if name in set(found["metric"])
+    }
     rows = []
     for _, part in found.groupby(KEYS, sort=False, dropna=False):
         known: dict[Any, Any] = part.set_index("metric").to_dict("index")
@@ -90,11 +94,11 @@ def _grid(
                 Cell(names.parameter(first["parameter"])),
                 *(_called(first[column]) for column in whose),
                 Cell(f"{part['replicates'].max():,}", float(part["replicates"].max())),
-                *(_measured(known.get(metric)) for metric in metrics),
+                *(_measured(known.get(metric)) for metric in shown),
             )
         )
     heads = ("design", "estimator", "parameter", *whose.values(), "data sets")
-    return Grid(name, caption, (*heads, *metrics.values()), rows, (note, NOTE), ERRORS)
+    return Grid(name, caption, (*heads, *shown.values()), rows, (note, NOTE), ERRORS)
 
 
 def _called(name: str | None) -> Cell:
