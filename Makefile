@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help env env-test cores study example plan csv verify report provenance-report \
+.PHONY: help env env-test cores study example plan csv paper verify report \
+    provenance-report \
     check test lint bench bench-scale \
     lock mutants docs clean
 
@@ -51,6 +52,9 @@ plan: cores env ## say how many rows a study's targets take, and verify it
 
 csv: env ## write a study's tables as CSV, results/<study>/csv/
 	@PYTHONPATH=scripts .venv/bin/python -m summands.study.csv_tables "$$STUDY"
+
+paper: env ## write its tables for LaTeX and Markdown, its figures as PDF
+	@PYTHONPATH=scripts .venv/bin/python -m summands.report.paper "$$STUDY"
 
 verify: env ## check that a study's files are as they were written
 	@PYTHONPATH=scripts .venv/bin/python -m summands.study.verify "$$STUDY"

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from summands.files import job, storage
+from summands.files import job
 from summands.report import plotting, registry
 from summands.report.reading import Tables
 from summands.study import study
@@ -30,14 +30,10 @@ def main(
     """Draw those of the figures that are asked for, from the final tables."""
     tables = Tables(checked, inputs)
     for figure in registry.of(checked):
-        drawn = figure.draw(figure.panel(tables))
-        plotting.legible(drawn)
-        for kind, output in FORMATS.items():
-            # Both have one layout, which takes long to find.
-            if kind != next(iter(FORMATS)):
-                drawn.set_layout_engine("none")
-            with storage.whole(outputs[figure.name + output]) as unfinished:
-                drawn.savefig(unfinished, format=kind)
+        plotting.save(
+            figure.draw(figure.panel(tables)),
+            {kind: outputs[figure.name + end] for kind, end in FORMATS.items()},
+        )
 
 
 if __name__ == "__main__":

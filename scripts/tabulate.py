@@ -17,6 +17,7 @@ import yaml
 
 from summands.files import job, provenance, storage
 from summands.recovery import calibration, metrics_table, rows_needed
+from summands.recovery.failures import Failures
 from summands.report import summary
 from summands.report.totals import Totals
 from summands.study import study, tables
@@ -60,7 +61,7 @@ def main(
         name: None if entry.estimates_scales else entry.priors
         for name, entry in checked.estimators.items()
     }
-    totals = Totals()
+    totals, failures = Totals(), Failures()
     reached: dict[tuple[str, str, str], rows_needed.Reached] = {}
     with ExitStack() as stack:
         writers = {
@@ -87,6 +88,7 @@ def main(
                 writers["estimates"].write(estimated)
                 writers["fits"].write(fitted)
                 writers["calibration"].write(calibrated)
+                failures.add(name, design.levels, estimator, estimated, fitted)
                 totals.add_fits(name, estimator, estimated, fitted)
                 totals.add_calibration(calibrated)
             reached |= {
@@ -99,18 +101,20 @@ def main(
             metrics = metrics_table.recovery(name, design, gathered, priors)
             writers["recovery"].write(metrics)
             totals.add_metrics(design, metrics)
-    designs = tables.designs(checked.designs, checked.replicates)
-    with storage.whole(outputs["designs"]) as partial:
-        pq.write_table(designs, partial, compression=storage.COMPRESSION)
+    small = {
+        "designs": tables.designs(checked.designs, checked.replicates),
+        "failures": failures.table(),
+    }
     plan = rows_needed.table(checked.plan, reached)
     if checked.plan:
-        of_plan = {
+        small |= {
             "rows_needed": plan,
             "plan_curves": rows_needed.curves(checked.plan),
         }
-        for key, table in of_plan.items():
-            with storage.whole(outputs[key]) as partial:
-                pq.write_table(table, partial, compression=storage.COMPRESSION)
+    totals.add_failures(small["failures"])
+    for name, table in small.items():
+        with storage.whole(outputs[name]) as partial:
+            pq.write_table(table, partial, compression=storage.COMPRESSION)
     texts = {
         "study": yaml.safe_dump(checked.resolved, sort_keys=False),
         "provenance": json.dumps(provenance.record(packages), indent=2) + "\n",

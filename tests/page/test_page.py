@@ -245,8 +245,12 @@ def test_tables_sort_and_search(made, opened):
         own = page.locator("#answer [data-table]").last.get_attribute("data-table")
         every = table(page, own)
         for place in range(len(every[0])):
+            head = page.locator(f"[data-table='{own}'] th").nth(place)
+            if head.is_hidden():
+                # Files alone have it.
+                continue
             for _ in range(2):
-                page.locator(f"[data-table='{own}'] th button").nth(place).click()
+                head.get_by_role("button").click()
                 rows = table(page, own)
                 assert sorted(rows) == sorted(every)
                 there = [row[place] not in ("", "-") for row in rows]

@@ -8,13 +8,14 @@ from summands.estimation.results import Fit
 from summands.model import estimands
 from summands.model.levels import Levels
 from summands.recovery import calibration, metrics_table
+from summands.recovery.failures import Failures
 from summands.report.totals import Totals
 
 from .stand_ins import score_of, tables_of
 
 LEVELS = Levels.of([1, 2])
 SIZE = 3 * LEVELS.contributors + 2
-TABLES = ("estimates", "fits", "calibration", "recovery")
+TABLES = ("estimates", "fits", "calibration", "recovery", "failures")
 
 
 def study_tables(names=("one", "two"), estimators=("full", "partial"), replicates=6):
@@ -28,7 +29,7 @@ def study_tables(names=("one", "two"), estimators=("full", "partial"), replicate
     designs = {name: Design(LEVELS, 100) for name in names}
     designs[names[-1]] = Design(LEVELS, 100, truth="fixed")
     parts: dict[str, list[pa.Table]] = {name: [] for name in TABLES}
-    totals = Totals()
+    totals, failures = Totals(), Failures()
     for name, design in designs.items():
         gathered = {}
         for estimator in estimators:
@@ -71,6 +72,7 @@ def study_tables(names=("one", "two"), estimators=("full", "partial"), replicate
             pair = tables_of(name, estimator, LEVELS, fits, known, scores)
             gathered[estimator] = pair
             tested = calibration.calibration(name, design, estimator, *pair)
+            failures.add(name, LEVELS, estimator, *pair)
             totals.add_fits(name, estimator, *pair)
             totals.add_calibration(tested)
             for kind, table in zip(TABLES, (*pair, tested), strict=False):
@@ -78,5 +80,7 @@ def study_tables(names=("one", "two"), estimators=("full", "partial"), replicate
         metrics = metrics_table.recovery(name, design, gathered)
         totals.add_metrics(design, metrics)
         parts["recovery"].append(metrics)
+    parts["failures"].append(failures.table())
+    totals.add_failures(failures.table())
     whole = {kind: pa.concat_tables(made) for kind, made in parts.items()}
     return whole, totals

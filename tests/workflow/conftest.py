@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-TABLES = ("designs", "estimates", "fits", "recovery", "calibration")
+TABLES = ("designs", "estimates", "fits", "failures", "recovery", "calibration")
 
 
 @dataclass

@@ -14,6 +14,7 @@ import pytest
 import xarray as xr
 import yaml
 
+from summands.report import paper
 from summands.study import tables
 
 from .conftest import (
@@ -73,6 +74,33 @@ def test_a_run_ends_with_its_summary(finished):
     assert text in finished.printed
     for words in ("12 fits", "nutpie", "variance_contrast", "seconds a fit"):
         assert words in text
+
+
+def test_a_paper_has_all_figures_and_nothing_runs_again_for_it(finished, tmp_path):
+    copy = finished.copy(tmp_path / "a copy")
+    before = copy.files("small")
+    paper.main([str(copy.folder / "study.yaml"), "--directory", str(copy.folder)])
+    after = copy.files("small")
+    made = {name for name in after if name.startswith("paper/")}
+    assert {name: after[name] for name in after if name not in made} == before
+    figures = {Path(name).stem for name in before if name.endswith(".png")}
+    # That of a posterior, too.
+    assert "ridge" in figures
+    assert {Path(name).stem for name in made if name.endswith(".pdf")} == figures
+    assert NOTHING in copy.run(STUDY)
+
+
+def test_failures_are_counted_where_there_are_none(finished):
+    folder = finished.results("small")
+    fits = pq.read_table(folder / "fits.parquet").to_pandas()
+    counted = pq.read_table(folder / "failures.parquet").to_pandas()
+    assert len(counted) == 4
+    assert counted["fits"].sum() == len(fits)
+    assert counted["converged"].sum() == fits["converged"].sum()
+    assert counted["retried"].sum() == (fits["attempts"] > 1).sum()
+    assert (counted[["failed", "missing", "undetermined"]] == 0).all(axis=None)
+    text = (folder / "summary.txt").read_text()
+    assert "Each failure stays a result" in text
 
 
 def test_posteriors_are_labelled(finished):

@@ -336,12 +336,7 @@ POSTERIORS = unit_files(f"{FITTED}/posterior.nc", KEEP_DRAWS)
 
 def of_ridge():
     """The posterior that one figure shows, where a study has it."""
-    found = None if STUDY.observed is not None else ridges.chosen(STUDY)
-    if found is None:
+    if STUDY.observed is not None:
         return {}
-    unit = next(unit for unit, names in PLAN.units.items() if found.design in names)
-    return {
-        "posterior": f"{FITTED}/posterior.nc".format(
-            estimator=found.estimator, designs=unit.name, batch=unit.batch.name
-        )
-    }
+    found = ridges.posterior(STUDY, PLAN.units)
+    return {} if found is None else {"posterior": f"{RESULTS}/{found}"}

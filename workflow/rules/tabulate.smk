@@ -10,6 +10,7 @@ rule tabulate:
         designs=f"{RESULTS}/designs.parquet",
         estimates=f"{RESULTS}/estimates.parquet",
         fits=f"{RESULTS}/fits.parquet",
+        failures=f"{RESULTS}/failures.parquet",
         recovery=f"{RESULTS}/recovery.parquet",
         calibration=f"{RESULTS}/calibration.parquet",
         study=f"{RESULTS}/study.yaml",

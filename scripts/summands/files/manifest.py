@@ -19,8 +19,9 @@ from summands.files import storage
 
 NAME = "manifest.json"
 
-# Logs grow, and CSV and Snakemake's report are made of files that are all listed.
-LEFT_OUT = ("logs", "csv", "provenance.html", NAME)
+# Logs grow, and what is written for other programs, for a paper, and as Snakemake's
+# report is made of files that are all listed.
+LEFT_OUT = ("logs", "csv", "paper", "provenance.html", NAME)
 
 
 class AlteredError(RuntimeError):

@@ -21,6 +21,7 @@ _COLUMNS = {
     "calibration": ("design", "estimator"),
     "fits": ("design", "estimator"),
     "rows_needed": ("estimator",),
+    "failures": ("design", "estimator"),
     "components": ("estimator",),
     "comparison": ("estimator",),
     "sensitivity": ("estimator",),

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from summands.recovery import montecarlo
+from summands.report import failures
 from summands.report.axes import Axis
 from summands.report.design_panels import ByDesign, stepped
 from summands.report.grids import NAMED_DESIGNS
@@ -22,10 +23,10 @@ FITS = "fits"
 # Results of a fit, from the worst.
 FAILED, NOT_CONVERGED, FINE = RESULTS = ("failed", "not converged", "converged")
 
-OUTCOMES = ("design", "estimator", "result", "fits", "share", "of", "error")
+# By column of the table "failures", from the worst.
+COLUMNS = dict(zip(("failed", "not_converged", "converged"), RESULTS, strict=True))
 
-# What designs that are not shown one by one are called together, after their number.
-OTHERS = "other designs"
+OUTCOMES = ("design", "estimator", "result", "fits", "share", "of", "error")
 
 
 def convergence(fits: pd.DataFrame, sizes: Mapping[str, float]) -> ByDesign:
@@ -119,38 +120,28 @@ class Outcomes:
     designs: int
 
 
-def outcomes(fits: pd.DataFrame) -> Outcomes:
-    """Count the fits that failed, that did not converge, and that did.
+def outcomes(counted: pd.DataFrame) -> Outcomes:
+    """Tell the fits that failed, that did not converge, and that did.
 
     Parameters
     ----------
-    fits : pandas.DataFrame
-        The table of that name.
+    counted : pandas.DataFrame
+        The table "failures".
 
     Returns
     -------
     Outcomes
     """
-    failed = fits["error"].notna().to_numpy()
-    fine = fits["converged"].to_numpy(bool)
-    told = fits.assign(result=np.select([failed, ~fine], [FAILED, NOT_CONVERGED], FINE))
-    count = told["design"].nunique()
-    if count > NAMED_DESIGNS:
-        amiss = (~fine).astype(float) + failed
-        worst = pd.Series(amiss).groupby(told["design"].to_numpy(), sort=False).mean()
-        kept = worst[worst > 0].nlargest(NAMED_DESIGNS - 1).index
-        others = f"{count - len(kept):,} {OTHERS if len(kept) else 'designs'}"
-        told["design"] = told["design"].where(told["design"].isin(kept), others)
-    keys = pd.MultiIndex.from_product(
-        [pd.unique(told["design"]), pd.unique(told["estimator"]), RESULTS],
-        names=["design", "estimator", "result"],
-    )
-    grouped = told.groupby(list(keys.names), sort=False)
-    rows = grouped.size().reindex(keys, fill_value=0).rename("fits").reset_index()
-    rows["of"] = rows.groupby(["design", "estimator"], sort=False)["fits"].transform(
-        "sum"
-    )
-    rows["share"] = rows["fits"] / rows["of"].where(rows["of"] > 0)
-    errors = grouped["error"].first().reindex(keys)
-    rows["error"] = errors.to_numpy()
-    return Outcomes(rows[list(OUTCOMES)], count)
+    shown = failures.gathered(counted, NAMED_DESIGNS)
+    parts = []
+    for column, result in COLUMNS.items():
+        part = shown[["design", "estimator"]].assign(
+            result=result,
+            fits=shown[column],
+            share=shown[column] / shown["fits"],
+            of=shown["fits"],
+            error=shown["first_error"] if result == FAILED else None,
+        )
+        parts.append(part)
+    rows = pd.concat(parts).sort_index(kind="stable", ignore_index=True)
+    return Outcomes(rows[list(OUTCOMES)], counted["design"].nunique())

@@ -103,6 +103,24 @@ def _written(value: float, decimals: int, exponent: int) -> str:
     return f"{value / 10.0**exponent:.{digits}f}" + (f"e{exponent}" if exponent else "")
 
 
+def with_error(value: float, error: float) -> str:
+    """Write a number with its standard error in brackets, if that is known.
+
+    Parameters
+    ----------
+    value, error : float
+
+    Returns
+    -------
+    str
+        Both to two digits of the error, with one exponent.
+    """
+    if not (math.isfinite(error) and error > 0):
+        return rounded(value)
+    like = max(value, error, key=abs)
+    return f"{rounded(value, error, like)} ({rounded(error, error, like)})"
+
+
 def percent(share: float) -> str:
     """Write a share in percent, the unit left out.
 

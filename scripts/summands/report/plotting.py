@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
@@ -15,6 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullLocator
 
+from summands.files import storage
 from summands.report import looks
 
 STYLE: Any = {
@@ -28,6 +30,12 @@ STYLE: Any = {
     "figure.dpi": 110,
     "savefig.dpi": 110,
 }
+
+
+# PDF with letters that can be searched and edited, as journals ask for, and dots an
+# inch of those of its parts that are pixels.
+PRINTED: Any = {"pdf.fonttype": 42}
+DOTS = 300
 
 
 def nothing(figure: Figure, why: str = "see fits.parquet") -> Figure:
@@ -112,6 +120,29 @@ def of_estimators(numbers: Iterable[int]) -> list[Line2D]:
         for number in numbers
         for line in markers([looks.colour(number)], looks.marker(number))
     ]
+
+
+def save(figure: Figure, paths: Mapping[str, str | Path]) -> None:
+    """Write a figure, whole or not at all.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        With all its texts.
+    paths : mapping of str to str or Path
+        Files by format: "png", "svg" or "pdf".
+    """
+    legible(figure)
+    for kind, path in paths.items():
+        with storage.whole(path) as unfinished, mpl.rc_context(PRINTED):
+            if kind == "pdf":
+                figure.savefig(
+                    unfinished, format=kind, dpi=DOTS, metadata={"CreationDate": None}
+                )
+            else:
+                figure.savefig(unfinished, format=kind)
+        # All have one layout, which takes long to find.
+        figure.set_layout_engine("none")
 
 
 def legible(figure: Figure) -> None:

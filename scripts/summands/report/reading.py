@@ -90,7 +90,7 @@ class Tables:
         ).designs
 
     def whole(self, name: str) -> pd.DataFrame:
-        """All of a table that no study has many rows of."""
+        """All of a table that is small: without a row for each replicate."""
         return storage.read_table(self.paths[name]).to_pandas()
 
     def estimates(self) -> pd.DataFrame:
@@ -190,9 +190,8 @@ class Tables:
         )
         lost = storage.read_table(
             self.paths["estimates"],
-            columns=["design", "replicate", "estimator", "parameter", "identified"],
-            filters=~pc.field("identified")
-            & pc.field("parameter").isin(["mu", "sigma"]),
+            columns=["design", "estimator", "parameter", "identified"],
+            filters=~pc.field("identified") & (pc.field("parameter") == "sigma"),
         )
         fits = storage.read_table(self.paths["fits"])
         of_lost = dict(storage.cut(lost, *BY))
@@ -201,6 +200,7 @@ class Tables:
             totals.add_fits(
                 design, estimator, of_lost.get((design, estimator), none), part
             )
+        totals.add_failures(storage.read_table(self.paths["failures"]))
         by_design: dict[str, list[pa.Table]] = {}
         for (design, _), part in storage.cut(recovery, *BY):
             by_design.setdefault(design, []).append(part)

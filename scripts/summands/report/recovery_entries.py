@@ -313,7 +313,7 @@ OF_STUDIES = (
     Entry(
         "failures",
         "failures by estimator and design",
-        ("fits",),
+        ("failures",),
         _panel("outcomes"),
         _draw("replicate_figures", "outcomes"),
         _chart("fit_charts", "outcomes"),

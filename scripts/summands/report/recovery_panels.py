@@ -63,7 +63,7 @@ def cost(tables: Tables) -> design_panels.ByDesign:
 
 def outcomes(tables: Tables) -> fit_panels.Outcomes:
     """Count how fits ended."""
-    return fit_panels.outcomes(tables.fits())
+    return fit_panels.outcomes(tables.whole("failures"))
 
 
 def contraction(tables: Tables) -> replicate_panels.Contraction:

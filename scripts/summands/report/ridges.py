@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     import pandas as pd
 
     from summands.model.levels import Levels
     from summands.report.panels import Array
+    from summands.study.plan import Unit
     from summands.study.study import Study
 
 
@@ -46,6 +49,27 @@ def chosen(study: Study) -> Chosen | None:
     if not (study.keep_posteriors and samplers and several):
         return None
     return Chosen(min(several, key=lambda name: several[name]), samplers[0])
+
+
+def posterior(study: Study, units: Mapping[Unit, Sequence[str]]) -> str | None:
+    """Name the file of the posterior that is shown.
+
+    Parameters
+    ----------
+    study : Study
+    units : mapping of Unit to sequence of str
+        Of the study's plan: for each unit the designs that are taken from it.
+
+    Returns
+    -------
+    str or None
+        Below the results of the study; None where there is none to show.
+    """
+    found = chosen(study)
+    if found is None:
+        return None
+    unit = next(unit for unit, designs in units.items() if found.design in designs)
+    return f"fitted/{found.estimator}/{unit.name}/{unit.batch.name}/posterior.nc"
 
 
 def contributors(estimates: pd.DataFrame) -> list[int]:

@@ -6,10 +6,12 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from summands.model import estimands
 from summands.recovery import calibration, pooling
 from summands.recovery.pooling import Pooled
-from summands.report import names
+from summands.report import failures, names
 from summands.report.totals import OfEstimator, Totals
 
 # Designs that are listed by name; a study may have thousands.
@@ -43,10 +45,10 @@ def text(
     Returns
     -------
     str
-        A line per table; the rows that a plan takes; the share of fits that converged;
-        what the data do not determine; verdicts on calibration; and by size of the
-        designs, a row per estimator and parameter with metrics averaged over designs
-        and levels.
+        A line per table; the rows that a plan takes; the share of fits that converged,
+        failures and missing results; what the data do not determine; verdicts on
+        calibration; and by size of the designs, a row per estimator and parameter with
+        metrics averaged over designs and levels.
     """
     lines = [*_tables(totals, study, designs), "", *_convergence(totals)]
     for part in (_plan(plan), _identification(totals), _calibration(totals)):
@@ -61,6 +63,8 @@ def _tables(totals: Totals, study: str, designs: int) -> list[str]:
         f"  estimates.parquet    {_count(totals.estimates, 'estimate')}",
         f"  fits.parquet         {_count(totals.fits, 'fit')}, "
         f"{totals.converged:,} converged, {totals.failed:,} failed",
+        f"  failures.parquet     {_count(len(totals.failures), 'row')}, "
+        "one for each design and estimator",
         f"  recovery.parquet     {_count(totals.metrics, 'metric')}",
         "  calibration.parquet  "
         + _count(totals.parameters_calibrated, "parameter tested", "parameters tested"),
@@ -96,23 +100,35 @@ def _plan(plan: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _convergence(totals: Totals) -> list[str]:
+    """Tell convergence, failures and missing results, zeros included."""
+    designs = totals.failures["design"].nunique()
+    listed = {
+        name: _listed(totals.failures, name, designs=designs)
+        for name in totals.estimators
+    }
+    shown = (name for rows in listed.values() for name in [*rows][:LISTED])
+    wide = max([22, *(3 + len(name) for name in shown)])
+    heads = "".join(f"{name:>{_width(name)}}" for name in failures.COUNTED.values())
     lines = [
-        f"{'estimator':<22}{'fits':>8}{'converged':>11}{'failed':>8}"
-        f"{'seconds a fit':>15}"
+        f"{'estimator':<{wide}}{'fits':>8}{'converged':>11}{heads}{'seconds a fit':>15}"
     ]
     for name, total in totals.estimators.items():
-        lines.append(
-            f"{name:<22}{total.fits:>8,}{_share(total.converged, total.fits):>11}"
-            f"{total.failed:>8,}{total.seconds / total.fits:>15.3f}"
-        )
-        if total.failed:
-            lines.append(f"  the first of them failed with {total.first_error}")
-        if total.criteria:
+        seconds = f"{total.seconds / total.fits:>15.3f}" if total.fits else ""
+        lines.append(_counted(name, total.counts, wide) + seconds)
+        some = [
+            _counted(f"  {design}", row, wide) for design, row in listed[name].items()
+        ]
+        lines += _first(some, "designs, see failures.parquet")
+        if designs > LISTED and not some:
+            lines.append(f"  all {designs:,} designs: 0 of all of these")
+        if total.first_error:
+            error, design, replicate = total.first_error
+            lines.append(f"  first error, in data set {replicate} of {design}: {error}")
+        if total.missed:
             missed = ", ".join(
-                f"{criterion} ({count:,})"
-                for criterion, count in total.criteria.most_common()
+                f"{criterion} ({count:,})" for criterion, count in total.missed.items()
             )
-            lines.append(f"  criteria that were missed, by fits: {missed}")
+            lines.append(f"  not converged, by what was missed first: {missed}")
         if total.remarked:
             lines.append(
                 f"  {_count(total.remarked, 'fit')} with a remark: {total.first_remark}"
@@ -125,28 +141,50 @@ def _convergence(totals: Totals) -> list[str]:
             ],
             "designs, see prior_conflict in fits.parquet",
         )
-    return lines
+    return [*lines, "", *failures.MEANT, *failures.HANDLED]
+
+
+def _listed(
+    table: pd.DataFrame, estimator: str, *, designs: int
+) -> dict[str, Mapping[str, int]]:
+    """Choose the designs of an estimator that have lines: of many those not 0."""
+    mine = table[table["estimator"] == estimator]
+    if designs == 1:
+        # The line of the estimator says it.
+        return {}
+    if designs > LISTED:
+        mine = mine[failures.amiss(mine)]
+    records: list[dict[str, Any]] = mine.to_dict("records")  # type: ignore[assignment]
+    return {row["design"]: row for row in records}
+
+
+def _counted(name: str, counts: Mapping[str, int], wide: int) -> str:
+    """Write a line of counts."""
+    told = "".join(
+        f"{counts[column]:>{_width(word)},}"
+        for column, word in failures.COUNTED.items()
+    )
+    share = _share(counts["converged"], counts["fits"])
+    return f"{name:<{wide}}{counts['fits']:>8,}{share:>11}{told}"
+
+
+def _width(word: str) -> int:
+    return max(8, 2 + len(word))
 
 
 def _identification(totals: Totals) -> list[str]:
-    lines = []
-    if totals.sigma_unidentified:
-        lines += [
-            "A single sigma (marked *) is not determined by the data: what one "
-            "level loses in",
-            "variance another can gain. Its estimate rests on the prior; "
-            "set_lower and set_upper in",
-            "estimates.parquet hold every value that fits the data equally well. "
-            "Contrasts of",
-            "variance within a level and the total variance are determined, where "
-            "contributors meet.",
-        ]
-    gaps = [
-        f"{design}: in {_count(count, 'data set')} some contributors have no "
-        "rows or do not meet the others; nothing is determined of them."
-        for design, count in totals.gaps.items()
+    if not totals.sigma_unidentified:
+        return []
+    return [
+        "A single sigma (marked *) is not determined by the data: what one "
+        "level loses in",
+        "variance another can gain. Its estimate rests on the prior; "
+        "set_lower and set_upper in",
+        "estimates.parquet hold every value that fits the data equally well. "
+        "Contrasts of",
+        "variance within a level and the total variance are determined, where "
+        "contributors meet.",
     ]
-    return lines + _first(gaps, "designs with such data sets, see estimates.parquet")
 
 
 def _calibration(totals: Totals) -> list[str]:
@@ -283,7 +321,7 @@ def _first(lines: list[str], rest: str) -> list[str]:
 
 def _share(part: int, whole: int) -> str:
     """Percent, rounded down: 100 % means all."""
-    return f"{math.floor(1000 * part / whole) / 10:.1f}%"
+    return f"{math.floor(1000 * part / whole) / 10:.1f}%" if whole else "-"
 
 
 def _count(number: int, noun: str, nouns: str = "") -> str:

@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from summands.data.design import Design
 from summands.recovery import pooling
+from summands.recovery.failures import FAILURES, MISSED
 from summands.recovery.pooling import Pooled
+from summands.report.failures import SUMMED
 
 
 @dataclass
 class OfEstimator:
     """What is counted for one estimator."""
 
-    fits: int = 0
-    converged: int = 0
-    failed: int = 0
+    # Sums over designs of the counts of failures.parquet.
+    counts: Counter[str] = field(default_factory=Counter)
+    # With design and replicate.
+    first_error: tuple[str, str, int] | None = None
     seconds: float = 0.0
-    first_error: str = ""
-    criteria: Counter[str] = field(default_factory=Counter)
     remarked: int = 0
     first_remark: str = ""
     # By design: data sets with one, and what the first of them says.
@@ -36,6 +37,30 @@ class OfEstimator:
     verdicts: dict[str, str] = field(default_factory=dict)
     reason: str = ""
     fewest_ranked: int = 0
+
+    @property
+    def fits(self) -> int:
+        """All fits."""
+        return self.counts["fits"]
+
+    @property
+    def converged(self) -> int:
+        """Fits that converged."""
+        return self.counts["converged"]
+
+    @property
+    def failed(self) -> int:
+        """Fits that ended with an error."""
+        return self.counts["failed"]
+
+    @property
+    def missed(self) -> dict[str, int]:
+        """Fits that did not converge, by the criterion that they missed first."""
+        return {
+            criterion: self.counts[column]
+            for criterion, column in MISSED.items()
+            if self.counts[column]
+        }
 
     def with_verdict(self, *verdicts: str) -> list[str]:
         """Designs of which calibration has one of these verdicts."""
@@ -60,10 +85,16 @@ class Totals:
         default_factory=lambda: defaultdict(OfEstimator)
     )
     sigma_unidentified: bool = False
-    # By design: data sets that do not determine all means.
-    gaps: dict[str, int] = field(default_factory=dict)
+    # The table of that name.
+    failures: pd.DataFrame = field(default_factory=FAILURES.empty_table().to_pandas)
     # Designs of each size class.
     sizes: Counter[int] = field(default_factory=Counter)
+
+    @property
+    def gaps(self) -> dict[str, int]:
+        """By design, data sets that do not determine all means."""
+        most = self.failures.groupby("design", sort=False)["undetermined"].max()
+        return {str(design): count for design, count in most[most > 0].items()}
 
     @property
     def fits(self) -> int:
@@ -93,30 +124,31 @@ class Totals:
         """
         self.estimates += estimates.num_rows
         total = self.estimators[estimator]
-        total.fits += fits.num_rows
-        total.converged += pc.sum(fits["converged"]).as_py()
-        errors = fits["error"].drop_null()
-        total.failed += len(errors)
-        if len(errors) and not total.first_error:
-            total.first_error = errors[0].as_py()
         total.seconds += pc.sum(fits["seconds"]).as_py()
-        for criterion in fits["criterion"].drop_null().to_pylist():
-            # Without the values: "min_ess_bulk 212 < 400" is one criterion for all.
-            total.criteria.update(
-                re.sub(r" \S+ [<>].*", "", part) for part in criterion.split("; ")
-            )
         remarks = fits["remark"].drop_null()
         total.remarked += len(remarks)
         total.first_remark = total.first_remark or "".join(remarks[:1].to_pylist())
         conflicts = fits["prior_conflict"].drop_null()
         if len(conflicts):
             total.conflicts[design] = len(conflicts), conflicts[0].as_py()
-        lost = estimates.filter(pc.invert(estimates["identified"]))
-        sigma = pc.equal(lost["parameter"], "sigma")
-        self.sigma_unidentified |= bool(pc.any(sigma).as_py())
-        of_means = lost.filter(pc.equal(lost["parameter"], "mu"))
-        if of_means.num_rows:
-            self.gaps[design] = len(of_means["replicate"].unique())
+        of_sigma = pc.field("parameter") == "sigma"
+        lost = estimates.filter(of_sigma & ~pc.field("identified"))
+        self.sigma_unidentified |= lost.num_rows > 0
+
+    def add_failures(self, failures: pa.Table) -> None:
+        """Take the counts of the whole study, failures.parquet."""
+        self.failures = failures.to_pandas()
+        for name, part in self.failures.groupby("estimator", sort=False):
+            total = self.estimators[str(name)]
+            total.counts.update({column: int(part[column].sum()) for column in SUMMED})
+            wrong = part[part["first_error"].notna()]
+            if len(wrong):
+                row = wrong.iloc[0]
+                total.first_error = (
+                    row["first_error"],
+                    row["design"],
+                    int(row["first_error_replicate"]),
+                )
 
     def add_metrics(self, design: Design, recovery: pa.Table) -> None:
         """Count the metrics of one design, rows of recovery.parquet."""

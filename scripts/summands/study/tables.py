@@ -14,6 +14,7 @@ from summands.estimation.tables import ESTIMATES, FITS
 from summands.files import storage
 from summands.files.columns import schema
 from summands.model import distributions
+from summands.recovery.failures import FAILURES
 from summands.recovery.rows_needed import PLAN_CURVES, ROWS_NEEDED
 from summands.recovery.tables import CALIBRATION, RECOVERY
 
@@ -79,6 +80,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "designs": DESIGNS,
     "estimates": ESTIMATES,
     "fits": FITS,
+    "failures": FAILURES,
     "recovery": RECOVERY,
     "calibration": CALIBRATION,
 }

@@ -89,6 +89,7 @@ MUST = {
     "recovery/metrics.py": {"tabulate"},
     "recovery/metrics_table.py": {"tabulate", "check"},
     "recovery/calibration.py": {"tabulate", "check"},
+    "recovery/failures.py": {"tabulate"},
     "study/tables.py": {"tabulate"},
     "study/answers.py": {"decompose"},
     "report/answer.py": {"decompose"},
@@ -96,6 +97,7 @@ MUST = {
     "recovery/held.py": {"check"},
     "report/answer_figures.py": {"draw"},
     "report/summary.py": {"tabulate"},
+    "report/failures.py": {"tabulate"} | SHOWN,
     "report/figures.py": {"draw"},
     "report/panels.py": SHOWN,
 }

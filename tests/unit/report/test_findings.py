@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pandas as pd
 import pytest
 
@@ -145,19 +147,29 @@ def test_intervals_that_nobody_gives_have_no_verdict():
     assert list(findings.coverage(covering(0.5, 0.1, "sigma"), 80)) == []
 
 
+def counted(converged, **more):
+    return OfEstimator(Counter(fits=100, converged=converged, **more))
+
+
 def test_failures_are_told_with_how_many_and_zero_is_told_too():
     totals = Totals()
-    totals.estimators["e"] = OfEstimator(fits=100, converged=100)
-    totals.estimators["f"] = OfEstimator(fits=100, converged=100)
+    totals.estimators["e"] = counted(100)
+    totals.estimators["f"] = counted(100)
     (found,) = findings.trust(totals)
     assert (found.kind, found.text) == ("good", "All 200 fits converged; none failed.")
-    totals.estimators["f"] = OfEstimator(100, 97, 1, first_error="it broke")
+    totals.estimators["f"] = counted(97, failed=1)
+    totals.estimators["f"].first_error = ("it broke", "design", 4)
     (found,) = findings.trust(totals)
     assert found.kind == "warning"
     assert "3 of 100 fits of f did not converge, 1 of them failed" in found.text
     assert "it broke" in found.text
-    totals.estimators["f"] = OfEstimator(100, 90)
+    totals.estimators["f"] = counted(90)
     assert [found.kind for found in findings.trust(totals)] == ["bad"]
+    totals.estimators["f"] = counted(100, missing=7)
+    lacking, fine = findings.trust(totals)
+    assert lacking.kind == "bad"
+    assert lacking.text.startswith("7 of 100 fits of f lack an estimate")
+    assert fine.text == "All 200 fits converged; none failed."
 
 
 def calibrated(passed, failed, ranked):

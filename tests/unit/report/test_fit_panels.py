@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from summands.report import fit_panels, replicate_figures
+from summands.report import failures, fit_panels, replicate_figures
 from summands.report.fit_panels import FAILED, FINE, NOT_CONVERGED, RESULTS
 from summands.report.grids import NAMED_DESIGNS
 
@@ -83,27 +83,39 @@ def test_many_designs_are_steps_of_their_size():
         assert made.steps["value"].to_numpy() == pytest.approx(1.0)
 
 
-def outcomes_of(rng, designs, estimators=("e", "f"), replicates=10):
-    fits = fits_of(designs, estimators, replicates)
-    which = rng.integers(0, 3, len(fits))
-    fits["converged"] = which == 2
-    fits["error"] = np.where(which == 0, "it broke", None)
-    return fits
+def counted(designs, estimators=("e", "f"), fits=10, **more):
+    """The table "failures" of fits that all converged, but for what is said."""
+    keys = pd.MultiIndex.from_product(
+        [list(designs), list(estimators)], names=["design", "estimator"]
+    )
+    table = keys.to_frame(index=False)
+    counts = dict.fromkeys(failures.SUMMED, 0) | {"fits": fits, "converged": fits}
+    errors = {"first_error": None, "first_error_replicate": np.nan}
+    table = table.assign(**counts | errors | more)
+    table["converged"] = table["fits"] - table["failed"] - table["not_converged"]
+    return table
+
+
+def outcomes_of(rng, designs, estimators=("e", "f"), fits=10):
+    table = counted(designs, estimators, fits)
+    amiss = rng.integers(0, fits // 2, (2, len(table)))
+    table = counted(designs, estimators, fits, failed=amiss[0], not_converged=amiss[1])
+    return table.assign(first_error=np.where(amiss[0] > 0, "it broke", None))
 
 
 @pytest.mark.parametrize("count", [1, NAMED_DESIGNS, NAMED_DESIGNS + 1, 200])
 def test_every_fit_is_counted_once_however_many_designs_there_are(count):
     rng = np.random.default_rng(0)
-    fits = outcomes_of(rng, [f"d{n}" for n in range(count)])
-    panel = fit_panels.outcomes(fits)
+    table = outcomes_of(rng, [f"d{n}" for n in range(count)])
+    panel = fit_panels.outcomes(table)
     rows = panel.rows
     assert panel.designs == count
     assert rows["design"].nunique() <= NAMED_DESIGNS
     totals = rows.groupby("result")["fits"].sum().to_dict()
     assert totals == {
-        FAILED: fits["error"].notna().sum(),
-        NOT_CONVERGED: (fits["error"].isna() & ~fits["converged"]).sum(),
-        FINE: fits["converged"].sum(),
+        FAILED: table["failed"].sum(),
+        NOT_CONVERGED: table["not_converged"].sum(),
+        FINE: table["converged"].sum(),
     }
     of_pair = rows.groupby(["design", "estimator"])
     assert (of_pair.size() == len(RESULTS)).all()
@@ -113,22 +125,38 @@ def test_every_fit_is_counted_once_however_many_designs_there_are(count):
 
 
 def test_zeros_have_rows_and_the_first_error_is_told():
-    fits = fits_of(["a", "b"])
-    fits.loc[fits.index[4:6], "error"] = ["first", "second"]
-    fits.loc[fits.index[4:6], "converged"] = False
-    rows = fit_panels.outcomes(fits).rows
+    table = counted(["a", "b"])
+    table.loc[0, ["failed", "converged", "first_error"]] = [2, 8, "first"]
+    rows = fit_panels.outcomes(table).rows
     assert len(rows) == 2 * 2 * 3
     failed = rows[rows["result"] == FAILED]
     assert failed["fits"].tolist() == [2, 0, 0, 0]
     assert failed["error"].tolist()[0] == "first"
     assert failed["error"].iloc[1:].isna().all()
+    assert rows[rows["result"] != FAILED]["error"].isna().all()
 
 
 def test_of_many_designs_those_with_most_failures_are_named():
-    fits = fits_of([f"d{n}" for n in range(100)], ["e"], 4)
-    bad = fits["design"].isin(["d7", "d93"])
-    fits.loc[bad, "converged"] = False
-    rows = fit_panels.outcomes(fits).rows
+    table = counted([f"d{n}" for n in range(100)], ["e"], 4)
+    bad = table["design"].isin(["d7", "d93"])
+    table["not_converged"] = np.where(bad, 4, 0)
+    table["converged"] -= table["not_converged"]
+    rows = fit_panels.outcomes(table).rows
     assert set(rows["design"]) == {"d7", "d93", "98 other designs"}
-    none = fit_panels.outcomes(fits_of([f"d{n}" for n in range(100)])).rows
+    none = fit_panels.outcomes(counted([f"d{n}" for n in range(100)])).rows
     assert set(none["design"]) == {"100 designs"}
+
+
+def test_what_is_amiss_in_any_way_comes_before_what_is_not():
+    """However many designs there are, none that is not 0 is put with those that are."""
+    table = counted([f"d{n}" for n in range(100)])
+    for row, column in enumerate(failures.COUNTED):
+        table.loc[60 + 2 * row, column] = 1
+    kept = failures.gathered(table, 50)
+    assert set(kept["design"]) == {f"d{30 + n}" for n in range(5)} | {
+        "95 other designs"
+    }
+    assert kept["fits"].sum() == table["fits"].sum()
+    rest = kept[kept["design"] == "95 other designs"]
+    assert (rest[[*failures.COUNTED]] == 0).all(axis=None)
+    assert rest["estimator"].tolist() == ["e", "f"]

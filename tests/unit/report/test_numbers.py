@@ -54,6 +54,24 @@ def test_no_number_on_one_side_of_zero_is_rounded_to_nothing(unit):
         assert mirrored.replace("-", "").split()[0] == told.replace("-", "").split()[0]
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e-6, 1.0, 1e6])
+def test_a_standard_error_stands_behind_its_number(unit):
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        value = unit * rng.normal(0, 10 ** rng.uniform(-2, 2))
+        error = unit * 10 ** rng.uniform(-3, 1)
+        told = numbers.with_error(value, error)
+        said, behind = (float(each) for each in told.rstrip(")").split(" ("))
+        assert abs(said - value) <= 0.0501 * error
+        assert abs(behind - error) <= 0.0501 * error
+        assert len(set(re.findall("e-?[0-9]+", told))) <= 1
+    assert numbers.with_error(0.95, 0.0218) == "0.950 (0.022)"
+    assert numbers.with_error(1e6 + 0.25, 0.1) == "1000000.25 (0.10)"
+    # A share of 1 has none, and one data set neither.
+    assert numbers.with_error(1.0, math.nan) == "1"
+    assert numbers.with_error(0.5, 0.0) == "0.5"
+
+
 def test_numbers_that_stand_together_have_one_exponent():
     told = [numbers.rounded(value, like=2e-6) for value in (2e-6, 3e-8, 4.5e-7)]
     assert told == ["2e-6", "0.03e-6", "0.45e-6"]

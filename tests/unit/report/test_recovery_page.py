@@ -31,10 +31,14 @@ def tables_in(folder, designs):
 
 
 @pytest.fixture(scope="module")
-def answer(tmp_path_factory):
+def few(tmp_path_factory):
     designs = {name: Design(LEVELS, 100) for name in ("one", "two")}
-    tables, totals = tables_in(tmp_path_factory.mktemp("few"), designs)
-    return recovery._answer(tables, totals, tables.by_design())
+    return tables_in(tmp_path_factory.mktemp("few"), designs)[0]
+
+
+@pytest.fixture(scope="module")
+def answer(few):
+    return recovery._answer(few, few.totals(), few.by_design())
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +78,33 @@ def test_every_fit_stands_in_the_tables_zeros_included(answer):
     for row in grid(answer, "fits"):
         counts = [row[n].value for n in ("converged", "not converged", "failed")]
         assert sum(counts) == row["fits"].value == 12
-    rows = grid(answer, "failures-table")
-    assert [row["design"].text for row in rows] == ["one", "two"]
+
+
+def test_failures_of_every_design_stand_in_a_table_beside_what_becomes_of_them(few):
+    table = recovery._failures(few)
+    rows = [dict(zip(table.columns, row, strict=True)) for row in table.rows]
+    assert [(row["design"].text, row["estimator"].text) for row in rows] == [
+        (design, name) for design in ("one", "two") for name in ESTIMATORS
+    ]
     for row in rows:
-        assert row["fits of each"].value == 6
-        for name in ESTIMATORS:
-            assert row[f"{name}: failed"].value == 1
-            assert row[f"{name}: not converged"].value == 1
+        counts = [row[n].value for n in ("fits", "converged", "not converged")]
+        assert counts == [6, 4, 1]
+        assert [row[n].value for n in ("failed", "retried", "missing")] == [1, 0, 0]
+        assert row["undetermined"].value == 1
+        assert row["missed first"].text == "min_ess_bulk (1)"
+        assert row["missed first"].more["divergences"] == 0.0
+        assert row["first error"].text == "it broke"
+        assert row["data set"].value == 5
+    assert any("none is left out" in note for note in table.notes)
+
+
+def test_of_thousands_of_designs_the_page_has_those_that_are_not_0(many, monkeypatch):
+    monkeypatch.setattr(recovery, "MOST_DESIGNS", 10)
+    table = recovery._failures(many)
+    assert len(table.rows) == 10 * len(ESTIMATORS)
+    fits = [row[table.columns.index("fits")].value for row in table.rows]
+    assert sum(fits) == 45 * 6 * len(ESTIMATORS)
+    assert table.rows[-1][0].text == "36 other designs"
 
 
 def test_what_is_not_determined_or_carried_is_marked_where_it_stands(answer):

@@ -6,9 +6,11 @@ import pytest
 from summands.data.design import Design
 from summands.model import estimands
 from summands.model.levels import Levels
+from summands.recovery.failures import FAILURES, MISSED
 from summands.recovery.pooling import Pooled
 from summands.recovery.tables import CALIBRATION, RECOVERY
 from summands.report import summary
+from summands.report.failures import COUNTED, HANDLED, MEANT
 from summands.report.totals import Totals
 
 from ..studies import study_tables
@@ -27,14 +29,17 @@ def test_the_summary_counts_everything():
     assert f"calibration.parquet  {tested} parameters tested" in text
     # The share that converged comes before any metric.
     converged = next(line for line in lines if line.startswith("full"))
-    assert converged.split()[:4] == ["full", "12", "66.6%", "2"]
-    assert "the first of them failed with it broke" in text
+    counts = ["12", "66.6%", "2", "2", "0", "0", "2", "0.433"]
+    assert converged.split() == ["full", *counts]
+    for name in ("one", "two"):
+        rows = [line.split() for line in lines if line.startswith(f"  {name} ")]
+        assert rows == 2 * [[name, "6", "66.6%", "1", "1", "0", "0", "1"]]
+    assert "first error, in data set 5 of one: it broke" in text
+    assert "failures.parquet     4 rows, one for each design and estimator" in text
+    assert "none is left out, made up, or replaced" in text
     assert "sigma *" in text
-    assert "one: in 1 data set some contributors have no rows" in text
     assert "Calibration of full: 1 of 1 design passed; with 5 replicates only" in text
-    assert (
-        "criteria that were missed, by fits: min_ess_bulk (2), divergences (1)" in text
-    )
+    assert "not converged, by what was missed first: min_ess_bulk (2)" in text
     assert "2 fits with a remark: it rests on a point" in text
     assert (
         "a stated prior conflicts with the data of one: in 1 data set, too far" in text
@@ -83,6 +88,49 @@ def test_the_summary_of_thousands_of_designs_is_no_longer_than_that_of_ten():
     assert any("by chance 1% of the designs" in line for line in lines)
 
 
+def counts_of(designs, **more):
+    """Totals of a study whose fits all went well, but for what is said of the first."""
+    rows = [
+        {"design": f"design_{n}", "estimator": name, "fits": 5, "converged": 5}
+        | dict.fromkeys((*COUNTED, *MISSED.values()), 0)
+        for n in range(designs)
+        for name in ("e", "f")
+    ]
+    for row in rows:
+        if row["estimator"] == "f" and int(row["design"][7:]) < more.get("count", 0):
+            row |= {more["what"]: 1}
+    totals = Totals()
+    totals.add_failures(pa.Table.from_pylist(rows, FAILURES))
+    return totals
+
+
+@pytest.mark.parametrize("designs", [1, 2, 10, 11, 400])
+def test_zeros_of_failures_are_told_however_many_designs_there_are(designs):
+    lines = summary.text(counts_of(designs), "s", designs).splitlines()
+    for name in ("e", "f"):
+        (line,) = [line for line in lines if line.split()[:1] == [name]]
+        assert line.split()[1:] == [f"{5 * designs:,}", "100.0%", *"00000", "0.000"]
+    listed = [line.split() for line in lines if line.startswith("  design_")]
+    few = 1 < designs <= 10
+    assert len(listed) == 2 * designs * few
+    assert all(words[1:] == ["5", "100.0%", *"00000"] for words in listed)
+    told = f"  all {designs} designs: 0 of all of these"
+    assert lines.count(told) == 2 * (designs > 10)
+    assert [line for line in (*MEANT, *HANDLED) if line not in lines] == []
+
+
+@pytest.mark.parametrize("what", list(COUNTED))
+@pytest.mark.parametrize("count", [1, 10, 30])
+def test_of_many_designs_at_most_ten_that_are_not_0_are_listed(what, count):
+    totals = counts_of(50, what=what, count=count)
+    lines = summary.text(totals, "s", 50).splitlines()
+    listed = [line.split()[0] for line in lines if line.startswith("  design_")]
+    assert listed == [f"design_{n}" for n in range(min(count, 10))]
+    more = f"  and {count - 10} more designs, see failures.parquet"
+    assert lines.count(more) == (count > 10)
+    assert lines.count("  all 50 designs: 0 of all of these") == 1
+
+
 @pytest.mark.parametrize(
     ("rows", "named"),
     [
@@ -124,7 +172,7 @@ def test_a_row_marks_what_one_replicate_carries_and_who_is_worst():
         [{"metric": metric, **common, **row} for metric, row in rows.items()], RECOVERY
     )
     totals = Totals()
-    totals.estimators["e"].fits = 1
+    totals.estimators["e"].counts["fits"] = 1
     totals.add_metrics(design, table)
     assert row_of(summary.text(totals, "s", 1), "mu") == [
         *("e", "mu", "1.50", "0.250~", "-"),
@@ -143,7 +191,7 @@ def test_the_column_of_the_worst_is_as_wide_as_its_longest_name():
     ]
     totals = Totals()
     for estimator in ("e", "f"):
-        totals.estimators[estimator].fits = 1
+        totals.estimators[estimator].counts["fits"] = 1
         made = [{"estimator": estimator, "value": 0.5, **common, **row} for row in rows]
         if estimator == "f":
             made[1]["worst_label"] = "b"

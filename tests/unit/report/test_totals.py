@@ -19,10 +19,9 @@ def test_every_fit_and_estimate_is_counted_once():
     assert sum(totals.sizes.values()) == 2
     full, partial = (totals.estimators[name] for name in ("full", "partial"))
     assert (full.fits, full.converged, full.failed) == (12, 8, 2)
-    assert full.first_error == "it broke"
+    assert full.first_error == ("it broke", "one", 5)
     # The values that were missed are no part of a criterion.
-    assert full.criteria == {"min_ess_bulk": 2, "divergences": 1}
-    assert partial.criteria == {"min_ess_bulk": 2}
+    assert full.missed == partial.missed == {"min_ess_bulk": 2}
     assert (full.remarked, full.first_remark) == (2, "it rests on a point")
     assert full.conflicts == {"one": (1, "too far")}
     assert partial.conflicts == {}

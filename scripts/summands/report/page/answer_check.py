@@ -17,6 +17,9 @@ from summands.study.study import Study
 # Of the figure, and of its section.
 NAME = "again"
 
+# What stands in brackets.
+INTERVALS = "95 % Monte-Carlo intervals"
+
 # Metrics of levels, with what they are called.
 METRICS = {
     "rmse": "root mean squared error",
@@ -92,7 +95,7 @@ def _held(frames: Frames, study: Study) -> Grid:
             "converged",
         ),
         rows,
-        ("In brackets: 95 % Monte-Carlo intervals.",),
+        brackets=INTERVALS,
     )
 
 
@@ -126,8 +129,9 @@ def _found(frames: Frames, study: Study) -> Grid:
         (
             "Over the contributors of a level: root mean squared error and width in "
             "the unit of the values, of variances in its square; the others in % of "
-            "contributors or of tables, with 95 % Monte-Carlo intervals.",
+            "contributors or of tables.",
         ),
+        INTERVALS,
     )
 
 

@@ -18,6 +18,9 @@ from summands.study.study import Study
 # Columns of the table "estimates" with a variance contrast and its interval.
 CONTRAST = ("estimate", "lower_95", "upper_95")
 
+# What stands in brackets.
+INTERVALS = "95 % intervals"
+
 # Columns of the table "gauge" that are shown.
 GAUGE = ("sd", "contribution", "study_variation", "tolerance_share", "ndc")
 
@@ -75,8 +78,9 @@ def _components(frames: Frames, study: Study) -> Grid:
         (
             "The standard deviation is that of the population that the contributors of "
             "a level come from, not of the few that are here, in the unit of the "
-            "values. In brackets: 95 % intervals.",
+            "values.",
         ),
+        INTERVALS,
     )
 
 
@@ -163,7 +167,7 @@ def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
         ),
         rows,
         (
-            "mean, variance: less the mean over the level, with 95 % intervals; rows "
+            "mean, variance: less the mean over the level; rows "
             "alone: the mean by least squares. Questions: the probability that the "
             "contributor is the one."
             + (
@@ -173,6 +177,7 @@ def _contributors(main: str, frames: Frames, study: Study) -> Iterator[Grid]:
                 else ""
             ),
         ),
+        INTERVALS,
     )
 
 
@@ -194,6 +199,7 @@ def _gauges(frames: Frames) -> Grid:
             "categories",
         ),
         rows,
+        brackets=INTERVALS,
     )
 
 

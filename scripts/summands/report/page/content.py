@@ -80,7 +80,9 @@ class Grid:
     columns : sequence of str
     rows : sequence of sequences of Cell
     notes : sequence of str
-        Below it.
+        Below it; what stands between double backticks is code.
+    brackets : str
+        What stands in brackets after its numbers; empty where nothing does.
     """
 
     id: str
@@ -88,6 +90,7 @@ class Grid:
     columns: Sequence[str]
     rows: Sequence[Sequence[Cell]]
     notes: Sequence[str] = ()
+    brackets: str = ""
 
     @property
     def heads(self) -> list[tuple[str, bool, bool]]:

@@ -214,13 +214,20 @@ def trust(totals: Totals) -> Iterator[Finding]:
     """Say how many fits converged, and how many failed."""
     for name, total in totals.estimators.items():
         missing = total.fits - total.converged
-        if not missing:
-            continue
+        of_all = f"of {count(total.fits, 'fit')} of {name}"
         kind: Kind = "bad" if missing > MANY * total.fits else "warning"
-        text = f"{missing:,} of {count(total.fits, 'fit')} of {name} did not converge"
-        if total.failed:
-            text += f", {total.failed:,} of them failed ({total.first_error})"
-        yield Finding(kind, f"{text}.")
+        if missing:
+            text = f"{missing:,} {of_all} did not converge"
+            if total.first_error:
+                text += f", {total.failed:,} of them failed ({total.first_error[0]})"
+            yield Finding(kind, f"{text}.")
+        if lacking := total.counts["missing"]:
+            kind = "bad" if lacking > MANY * total.fits else "warning"
+            yield Finding(
+                kind,
+                f"{lacking:,} {of_all} lack an estimate or an interval that others "
+                "have.",
+            )
     if totals.fits == totals.converged:
         yield Finding(
             "good", f"All {count(totals.fits, 'fit')} converged; none failed."

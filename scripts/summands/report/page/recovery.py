@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from summands.files.words import listed
 from summands.model import estimands
+from summands.recovery.failures import MISSED
 from summands.recovery.pooling import Pooled
-from summands.report import grid_panels, names, recovery_panels, registry, summary
-from summands.report.fit_panels import FAILED, NOT_CONVERGED, Outcomes
+from summands.report import (
+    failures,
+    grid_panels,
+    labels,
+    names,
+    registry,
+    summary,
+)
 from summands.report.grids import NAMED_DESIGNS
 from summands.report.page import (
     captions,
     design_charts,
     findings,
     machinery,
+    metric_grids,
     planned,
 )
 from summands.report.page.content import Cell, Grid, Page, Section, Select
@@ -32,11 +41,17 @@ SHOWN = {
     "top_rate": (100.0, ".0f", " %"),
 }
 
-# Results of fits that are counted.
-AMISS = (NOT_CONVERGED, FAILED)
+# Designs of the table of failures that have rows of their own.
+MOST_DESIGNS = 1000
 
 # Marks what the data do not determine.
 LOOSE = "*"
+
+# Figure whose section has the table of failures.
+FAILURES = "failures"
+
+# Columns of counts.
+_HEADS = ("fits", "converged", *failures.COUNTED.values())
 
 # Field of the choice of one design among many.
 PICKED = "picked"
@@ -71,6 +86,15 @@ def page(tables: Tables) -> Page:
     if many:
         sections.append(_of_one_design(tables, designs))
     sections += _figures(tables, many=many)
+    if not many:
+        sections.append(
+            Section(
+                "metrics",
+                "Metrics of each design, with their Monte-Carlo errors",
+                "all metrics",
+                tables=list(metric_grids.grids(tables)),
+            )
+        )
     sections.append(machinery.section(tables))
     parameters = [names.parameter(name) for name in estimands.PARAMETERS]
     selects = [
@@ -108,6 +132,7 @@ def _figures(tables: Tables, *, many: bool) -> Iterator[Section]:
             names.parameter(entry.name),
             captions.paragraphs(entry.name, many=many),
             charts=[entry.chart(entry.panel(tables), entry, estimators)],
+            tables=[_failures(tables)] if entry.name == FAILURES else [],
         )
 
 
@@ -148,11 +173,7 @@ def _answer(tables: Tables, totals: Totals, designs: pd.DataFrame) -> Section:
             *findings.at_home(tables.study),
             *findings.few(tables.study.replicates),
         ],
-        tables=[
-            _fits(totals),
-            _recovered(errors, totals),
-            _failures(recovery_panels.outcomes(tables)),
-        ],
+        tables=[_fits(totals), _recovered(errors, totals)],
     )
 
 
@@ -161,47 +182,58 @@ def _fits(totals: Totals) -> Grid:
     return Grid(
         "fits",
         "Fits of each estimator",
-        ("estimator", "fits", "converged", "not converged", "failed", "seconds a fit"),
+        ("estimator", *_HEADS, "seconds a fit"),
         [
             (
                 Cell(name),
-                _whole(total.fits),
-                _whole(total.converged),
-                _whole(total.fits - total.converged - total.failed),
-                _whole(total.failed),
+                *_counts(total.counts),
                 _real(total.seconds / total.fits if total.fits else None, ".3g"),
             )
             for name, total in totals.estimators.items()
         ],
+        (" ".join(failures.MEANT), " ".join(failures.HANDLED)),
     )
 
 
-def _failures(panel: Outcomes) -> Grid:
-    """Failures by design and estimator, zeros included."""
-    estimators = list(dict.fromkeys(panel.rows["estimator"]))
-    counts = panel.rows.set_index(["design", "estimator", "result"])["fits"]
+def _failures(tables: Tables) -> Grid:
+    """Failures and missing results of each design and estimator, zeros included."""
+    shown = failures.gathered(tables.whole("failures"), MOST_DESIGNS)
     return Grid(
-        "failures-table",
-        "Failures of each design and estimator",
-        (
-            "design",
-            "fits of each",
-            *(f"{name}: {word}" for name in estimators for word in AMISS),
-        ),
+        f"{FAILURES}-by-design",
+        "Failures and missing results of each design and estimator",
+        ("design", "estimator", *_HEADS, "missed first", "first error", "data set"),
         [
             (
-                Cell(str(design)),
-                _whole(int(part["of"].max())),
-                *(
-                    _whole(int(counts[design, name, word]))
-                    for name in estimators
-                    for word in AMISS
-                ),
+                Cell(row["design"]),
+                Cell(row["estimator"]),
+                *_counts(row),
+                _missed(row),
+                Cell(labels.isolated(row["first_error"]) if row["failed"] else "-"),
+                _whole(int(row["first_error_replicate"]))
+                if row["failed"]
+                else Cell("-"),
             )
-            for design, part in panel.rows.groupby("design", sort=False)
+            for row in shown.to_dict("records")
         ],
-        ("A fit that failed or did not converge stays a fit: none is run again.",),
+        (
+            "missed first: of the fits that did not converge, the criterion that each "
+            "missed first, and how many did.",
+            " ".join(failures.MEANT),
+            " ".join(failures.HANDLED),
+        ),
     )
+
+
+def _counts(counts: Mapping[Any, int]) -> Iterator[Cell]:
+    for name in ("fits", "converged", *failures.COUNTED):
+        yield _whole(counts[name])
+
+
+def _missed(row: Mapping[Any, int]) -> Cell:
+    """Tell the criteria that were missed first; a file has the zeros, too."""
+    counts = {name: row[column] for name, column in MISSED.items()}
+    told = [f"{name} ({count:,})" for name, count in counts.items() if count]
+    return Cell(", ".join(told) or "-", more={n: float(c) for n, c in counts.items()})
 
 
 def _recovered(errors: pd.DataFrame, totals: Totals) -> Grid:
@@ -232,8 +264,8 @@ def _recovered(errors: pd.DataFrame, totals: Totals) -> Grid:
                     )
                 )
     notes = [
-        "Means over designs and levels, on the data sets that all estimators fitted; "
-        "in brackets their 95 % Monte-Carlo intervals. Error: root mean squared error, "
+        "Means over designs and levels, on the data sets that all estimators fitted. "
+        "Error: root mean squared error, "
         "in percent of the total standard deviation (of variances: of the total "
         "variance). Over the bound: over the smallest that estimates without bias can "
         "have; below 1, priors or bounds help. Worst contributor: the one whose "
@@ -262,6 +294,7 @@ def _recovered(errors: pd.DataFrame, totals: Totals) -> Grid:
         ),
         rows,
         notes,
+        "95 % Monte-Carlo intervals",
     )
 
 
