@@ -17,6 +17,7 @@ import yaml
 
 from summands.files import job, provenance, storage
 from summands.recovery import calibration, metrics_table
+from summands.recovery.precision import Reached
 from summands.report import summary
 from summands.report.totals import Totals
 from summands.study import study, tables
@@ -60,7 +61,7 @@ def main(
         name: None if entry.estimates_scales else entry.priors
         for name, entry in checked.estimators.items()
     }
-    totals = Totals()
+    totals = Totals(reached=Reached(checked.precision, checked.replicates))
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(

@@ -111,7 +111,8 @@ def check_costs():
     taken = None
     if STUDY.observed is None:
         taken = costs.of(STUDY)
-        logger.info(f"Study {STUDY.name} takes, in all: {taken}.")
+        said = costs.of_replicates(STUDY)
+        logger.info(f"Study {STUDY.name} takes, in all: {said}, {taken}.")
     elif TABLE is not None:
         said = costs.of_table(STUDY, TABLE)
         logger.info(f"Study {STUDY.name} takes, in all: {said}.")

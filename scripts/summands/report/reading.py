@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from summands.files import storage
-from summands.recovery import calibration, pooling
+from summands.recovery import calibration, pooling, precision
+from summands.recovery.precision import Reached
+from summands.recovery.registry import ALL, COMMON
 from summands.report import (
     design_panels,
     grid_panels,
@@ -182,11 +184,14 @@ class Tables:
 
     def totals(self) -> Totals:
         """Count what the tables hold, by design and estimator."""
-        totals = Totals()
-        metrics = list(pooling.SHOWN)
-        chosen = pc.field("metric").isin(metrics) & (pc.field("gate") == "common")
+        wanted = self.study.precision
+        totals = Totals(reached=Reached(wanted, self.study.replicates))
+        metric, gate = pc.field("metric"), pc.field("gate")
+        shown = metric.isin(list(pooling.SHOWN)) & (gate == COMMON)
+        shown &= pc.field("contributor").is_null()
+        asked = metric.isin([precision.keys()[name].metric for name in wanted])
         recovery = storage.read_table(
-            self.paths["recovery"], filters=chosen & pc.field("contributor").is_null()
+            self.paths["recovery"], filters=shown | (asked & (gate == ALL))
         )
         lost = storage.read_table(
             self.paths["estimates"],

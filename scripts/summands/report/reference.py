@@ -18,6 +18,7 @@ from summands import estimators
 from summands.data import layouts, noises, truths
 from summands.data.mechanisms import Kinds, Mechanism, example
 from summands.model import estimands
+from summands.recovery import precision
 from summands.recovery.catalogue import METRICS
 from summands.recovery.registry import GATES, Metric
 from summands.study import answers, study, table_layouts, tables
@@ -166,6 +167,25 @@ def metrics() -> str:
     )
 
 
+def precisions() -> str:
+    """List what a study may want the precision of, alike ones together."""
+    alike: dict[tuple[float, bool, str], list[str]] = {}
+    for name, key in precision.keys().items():
+        alike.setdefault((key.spread, key.relative, key.assumed), []).append(name)
+    return _table(
+        ("precision of", "spread", "assumed", "an error of 0.01 takes"),
+        (
+            (
+                ", ".join(f"`{name}`" for name in names),
+                f"{spread:.4g}" + " of the metric" * relative,
+                assumed,
+                f"{precision.takes({names[0]: 0.01})[names[0]]:,}",
+            )
+            for (spread, relative, assumed), names in alike.items()
+        ),
+    )
+
+
 def columns() -> str:
     """List the columns of the final tables of simulated studies."""
     return _columns(tables.SCHEMAS)
@@ -209,6 +229,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "estimators": methods,
     "quantities": quantities,
     "metrics": metrics,
+    "precision": precisions,
     "columns": columns,
     "answer": answer,
 }
@@ -220,7 +241,7 @@ def _keys(
     for name, rule in properties.items():
         yield path + name, rule
         inner = rule.get("additionalProperties")
-        if name == "estimators":
+        if name in ("estimators", "precision"):
             continue
         if isinstance(inner, Mapping):
             yield from _keys(inner.get("properties", {}), f"{path}{name}.<name>.")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 
+from summands.files.words import counted
 from summands.model import estimands
 from summands.recovery import calibration, pooling
 from summands.recovery.pooling import Pooled
-from summands.report import names
+from summands.report import names, reached
 from summands.report.totals import OfEstimator, Totals
 
 # Designs that are listed by name; a study may have thousands.
@@ -36,11 +37,16 @@ def text(totals: Totals, study: str, designs: int) -> str:
     -------
     str
         A line per table; the share of fits that converged; what the data do not
-        determine; verdicts on calibration; and by size of the designs, a row per
-        estimator and parameter with metrics averaged over designs and levels.
+        determine; verdicts on calibration; the precision that was wanted; and by size
+        of the designs, a row per estimator and parameter with metrics averaged over
+        designs and levels.
     """
     lines = [*_tables(totals, study, designs), "", *_convergence(totals)]
-    for part in (_identification(totals), _calibration(totals)):
+    for part in (
+        _identification(totals),
+        _calibration(totals),
+        _precision(totals),
+    ):
         lines += ["", *part] if part else []
     return "\n".join([*lines, "", *_recovery(totals)]) + "\n"
 
@@ -48,13 +54,15 @@ def text(totals: Totals, study: str, designs: int) -> str:
 def _tables(totals: Totals, study: str, designs: int) -> list[str]:
     return [
         f"Study {study}: results/{study}/",
-        f"  designs.parquet      {_count(designs, 'design')}",
-        f"  estimates.parquet    {_count(totals.estimates, 'estimate')}",
-        f"  fits.parquet         {_count(totals.fits, 'fit')}, "
+        f"  designs.parquet      {counted(designs, 'design')}",
+        f"  estimates.parquet    {counted(totals.estimates, 'estimate')}",
+        f"  fits.parquet         {counted(totals.fits, 'fit')}, "
         f"{totals.converged:,} converged, {totals.failed:,} failed",
-        f"  recovery.parquet     {_count(totals.metrics, 'metric')}",
+        f"  recovery.parquet     {counted(totals.metrics, 'metric')}",
         "  calibration.parquet  "
-        + _count(totals.parameters_calibrated, "parameter tested", "parameters tested"),
+        + counted(
+            totals.parameters_calibrated, "parameter tested", "parameters tested"
+        ),
     ]
 
 
@@ -78,12 +86,13 @@ def _convergence(totals: Totals) -> list[str]:
             lines.append(f"  criteria that were missed, by fits: {missed}")
         if total.remarked:
             lines.append(
-                f"  {_count(total.remarked, 'fit')} with a remark: {total.first_remark}"
+                f"  {counted(total.remarked, 'fit')} with a remark: "
+                f"{total.first_remark}"
             )
         lines += _first(
             [
                 f"  a stated prior conflicts with the data of {design}: in "
-                f"{_count(count, 'data set')}, {first}"
+                f"{counted(count, 'data set')}, {first}"
                 for design, (count, first) in total.conflicts.items()
             ],
             "designs, see prior_conflict in fits.parquet",
@@ -105,7 +114,7 @@ def _identification(totals: Totals) -> list[str]:
             "contributors meet.",
         ]
     gaps = [
-        f"{design}: in {_count(count, 'data set')} some contributors have no "
+        f"{design}: in {counted(count, 'data set')} some contributors have no "
         "rows or do not meet the others; nothing is determined of them."
         for design, count in totals.gaps.items()
     ]
@@ -121,11 +130,11 @@ def _calibration(totals: Totals) -> list[str]:
         if tested:
             line = (
                 f"Calibration of {name}: {len(tested) - len(failed):,} of "
-                f"{_count(len(tested), 'design')} passed"
+                f"{counted(len(tested), 'design')} passed"
             )
             if total.fewest_ranked < calibration.ENOUGH:
                 line += (
-                    f"; with {_count(total.fewest_ranked, 'replicate')} only gross "
+                    f"; with {counted(total.fewest_ranked, 'replicate')} only gross "
                     f"errors show, {calibration.ENOUGH} are recommended"
                 )
             if failed:
@@ -140,10 +149,31 @@ def _calibration(totals: Totals) -> list[str]:
             ]
         if silent:
             lines.append(
-                f"Calibration of {name}: {_count(len(silent), 'design')} not testable: "
-                f"{total.reason}."
+                f"Calibration of {name}: {counted(len(silent), 'design')} not "
+                f"testable: {total.reason}."
             )
     return lines
+
+
+def _precision(totals: Totals) -> list[str]:
+    found = totals.reached
+    if not found.wanted:
+        return []
+    lines = [
+        "Precision that was wanted (Monte-Carlo standard errors), with "
+        f"{counted(found.replicates, 'replicate')} of each design:"
+    ]
+    for name in found.wanted:
+        without = reached.absent(found, name, totals.estimators)
+        lines.append(
+            f"  {reached.headline(found, name)}{'; ' * bool(without)}{without}"
+        )
+    missed = [
+        f"  {one.key.name} {one.reached:.2g}: {one.estimator}, {one.design}, "
+        f"{reached.place(one)}: {reached.needs(one, found.replicates)}"
+        for one in found.missed
+    ]
+    return lines + _first(missed, "without it that need less, see report.html")
 
 
 def _recovery(totals: Totals) -> list[str]:
@@ -159,7 +189,7 @@ def _recovery(totals: Totals) -> list[str]:
     for size in sorted(totals.sizes):
         lines += [
             f"{named(size)} rows per contributor, "
-            f"{_count(totals.sizes[size], 'design')}:",
+            f"{counted(totals.sizes[size], 'design')}:",
             f"{'estimator':<20}{'parameter':<19}{'/ bound':>8}{'/ total':>8}"
             f"{'width':>8}{'95 % coverage':>23}{'worst':>{wide}}{'top':>7}",
         ]
@@ -247,7 +277,3 @@ def _first(lines: list[str], rest: str) -> list[str]:
 def _share(part: int, whole: int) -> str:
     """Percent, rounded down: 100 % means all."""
     return f"{math.floor(1000 * part / whole) / 10:.1f}%"
-
-
-def _count(number: int, noun: str, nouns: str = "") -> str:
-    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"

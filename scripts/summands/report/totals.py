@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from summands.data.design import Design
 from summands.recovery import pooling
 from summands.recovery.pooling import Pooled
+from summands.recovery.precision import Reached
 
 
 @dataclass
@@ -64,6 +65,8 @@ class Totals:
     gaps: dict[str, int] = field(default_factory=dict)
     # Designs of each size class.
     sizes: Counter[int] = field(default_factory=Counter)
+    # Of the precision that the study wanted.
+    reached: Reached = field(default_factory=lambda: Reached({}, 0))
 
     @property
     def fits(self) -> int:
@@ -123,6 +126,7 @@ class Totals:
         self.metrics += recovery.num_rows
         size = pooling.size_class(design)
         self.sizes[size] += 1
+        self.reached.add(recovery)
         # Estimators are set side by side, so on the data sets that all could fit.
         shown = recovery.filter(
             (pc.field("gate") == "common")

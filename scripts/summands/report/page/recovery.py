@@ -10,7 +10,14 @@ import pandas as pd
 from summands.files.words import listed
 from summands.model import estimands
 from summands.recovery.pooling import Pooled
-from summands.report import grid_panels, names, recovery_panels, registry, summary
+from summands.report import (
+    grid_panels,
+    names,
+    reached,
+    recovery_panels,
+    registry,
+    summary,
+)
 from summands.report.fit_panels import FAILED, NOT_CONVERGED, Outcomes
 from summands.report.grids import NAMED_DESIGNS
 from summands.report.page import captions, design_charts, findings, machinery
@@ -138,11 +145,13 @@ def _answer(tables: Tables, totals: Totals, designs: pd.DataFrame) -> Section:
             *findings.cost(totals),
             *findings.unidentified(totals),
             *findings.at_home(tables.study),
+            *findings.precise(totals.reached),
             *findings.few(tables.study.replicates),
         ],
         tables=[
             _fits(totals),
             _recovered(errors, totals),
+            *_precision(totals),
             _failures(recovery_panels.outcomes(tables)),
         ],
     )
@@ -165,6 +174,38 @@ def _fits(totals: Totals) -> Grid:
             )
             for name, total in totals.estimators.items()
         ],
+    )
+
+
+def _precision(totals: Totals) -> Iterator[Grid]:
+    """List the quantities without the precision that was wanted, where it was."""
+    found = totals.reached
+    if not found.wanted:
+        return
+    without = {
+        name: reached.absent(found, name, totals.estimators) for name in found.wanted
+    }
+    notes = [reached.NOTE, *(f"{name}: {who}." for name, who in without.items() if who)]
+    missing = sum(found.count.values()) - sum(found.met.values())
+    if missing > len(found.missed):
+        notes.append(f"Of {missing:,} those are listed that need most.")
+    yield Grid(
+        "precision",
+        "Where the precision that was wanted was not reached",
+        ("precision", "wanted", "reached", "design", "estimator", "quantity", "needs"),
+        [
+            (
+                Cell(one.key.name),
+                _real(one.wanted, ".2g"),
+                _real(one.reached, ".2g"),
+                Cell(one.design),
+                Cell(one.estimator),
+                Cell(reached.place(one)),
+                Cell(reached.needs(one, found.replicates), one.needed),
+            )
+            for one in found.missed
+        ],
+        notes,
     )
 
 
