@@ -1,5 +1,6 @@
 .DEFAULT_GOAL := help
-.PHONY: help env env-test cores study example csv verify report provenance-report \
+.PHONY: help env env-test cores study example protocol csv verify report \
+    provenance-report \
     check test lint bench bench-scale \
     lock mutants docs clean
 
@@ -7,13 +8,14 @@ CORES ?= all
 STUDY ?= config/config.yaml
 COUNT ?= 150
 SEED ?= 1
+AMEND ?= no
 # The shell reads them as variables: a file's name may have spaces and quotes.
-export CORES STUDY COUNT SEED
+export CORES STUDY COUNT SEED AMEND
 snakemake = .venv/bin/python -m snakemake --cores "$$CORES" --configfile "$$STUDY"
 # Checks a study file and prints the study's name.
 check = PYTHONPATH=scripts .venv/bin/python -m summands.study "$$STUDY"
 
-options = CORES STUDY COUNT SEED
+options = CORES STUDY COUNT SEED AMEND
 given = $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 unknown = $(filter-out $(options),$(given))
 ifneq ($(unknown),)
@@ -24,6 +26,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
 	    awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
 	@echo "Options: STUDY=file.yaml (default config/config.yaml), CORES=2 (default all)"
+	@echo "Option of protocol: AMEND=yes (default no)"
 	@echo "Options of mutants: COUNT=40 (default 150), SEED=7 (default 1)"
 
 env: ## set up the Python environment in .venv
@@ -43,6 +46,11 @@ study: cores env ## run a study, or go on with one that was stopped
 
 example: ## take a table of silicon wafers apart, as an example
 	@$(MAKE) --no-print-directory study STUDY=config/studies/silicon_wafers.yaml
+
+protocol: env ## write what a study asks, before it runs, results/<study>/protocol.md
+	@case "$$AMEND" in yes) amend=--amend ;; no) amend= ;; *) \
+	    echo "summands: AMEND=$$AMEND is neither yes nor no" >&2; exit 2 ;; esac; \
+	PYTHONPATH=scripts .venv/bin/python -m summands.report.protocol "$$STUDY" $$amend
 
 csv: env ## write a study's tables as CSV, results/<study>/csv/
 	@PYTHONPATH=scripts .venv/bin/python -m summands.study.csv_tables "$$STUDY"

@@ -165,6 +165,7 @@ else:
 
 
 include: "results.smk"
+include: "protocol.smk"
 
 
 EARLIER, PACKS = earlier_plan()
@@ -302,6 +303,7 @@ def claim_study():
             write_result(PLAN_FILE, plan.written(PLAN, EARLIER))
         else:
             write_result(TABLE_FILE, json.dumps(table_state()[1]))
+        record_run()
         if makes_summary(workflow.dag.needrun_jobs()):
             # Of an earlier run: no answer of this one, however it ends.
             remove_result("summary.txt")

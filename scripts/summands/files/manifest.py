@@ -19,8 +19,11 @@ from summands.files import storage
 
 NAME = "manifest.json"
 
+# A protocol, its versions, and those that came after data: no run writes them.
+PROTOCOL, VERSIONS, AMENDMENTS = "protocol.md", "protocol.json", "amendments"
+
 # Logs grow, and CSV and Snakemake's report are made of files that are all listed.
-LEFT_OUT = ("logs", "csv", "provenance.html", NAME)
+LEFT_OUT = ("logs", "csv", "provenance.html", PROTOCOL, VERSIONS, AMENDMENTS, NAME)
 
 
 class AlteredError(RuntimeError):

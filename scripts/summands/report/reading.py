@@ -27,6 +27,7 @@ from summands.report.axes import Axis, Scale
 from summands.report.panels import Ranked
 from summands.report.ridge_panel import Ridge
 from summands.report.totals import Totals
+from summands.study.protocols import Told
 from summands.study.study import Study
 
 # Estimates that are held for the scatter plots; of more, so many at random.
@@ -38,6 +39,8 @@ MOST_RANKED = 16
 
 BY = "design", "estimator"
 
+NOTHING_TOLD = Told()
+
 
 @dataclass(frozen=True)
 class Tables:
@@ -48,10 +51,13 @@ class Tables:
     study : Study
     paths : mapping of str to str
         Files by name of table.
+    protocols : Told, optional
+        What there is to tell of protocols.
     """
 
     study: Study
     paths: Mapping[str, str]
+    protocols: Told = NOTHING_TOLD
 
     def sizes(self) -> dict[str, float]:
         """Rows per contributor of each design."""
@@ -189,7 +195,8 @@ class Tables:
         metric, gate = pc.field("metric"), pc.field("gate")
         shown = metric.isin(list(pooling.SHOWN)) & (gate == COMMON)
         shown &= pc.field("contributor").is_null()
-        asked = metric.isin([precision.keys()[name].metric for name in wanted])
+        metrics = [precision.keys()[name].metric for name in wanted]
+        asked = metric.isin(pa.array(metrics, pa.string()))
         recovery = storage.read_table(
             self.paths["recovery"], filters=shown | (asked & (gate == ALL))
         )

@@ -59,11 +59,12 @@ def page(tables: Tables) -> Page:
     many = len(study.designs) > NAMED_DESIGNS
     data_sets = study.replicates * len(study.designs)
     asked = [
+        *machinery.aims(study),
         f"{findings.count(data_sets, 'simulated data set')}, "
         f"{study.replicates:,} of each of "
         f"{findings.count(len(study.designs), 'design')} (levels, rows, noise), in "
         "which the truth is known, and what "
-        f"{listed(list(study.estimators))} made of them."
+        f"{listed(list(study.estimators))} made of them.",
     ]
     designs = tables.by_design()
     sections = [_answer(tables, totals, designs)]
