@@ -14,7 +14,7 @@ from summands.files import storage
 from summands.files.manifest import PROTOCOL
 from summands.model import estimands
 from summands.recovery.catalogue import METRICS
-from summands.report.page import planned
+from summands.report.page import protocols as told_by
 from summands.report.protocol import __main__ as command
 from summands.report.protocol.__main__ import ProtocolError
 from summands.report.reading import Tables
@@ -272,18 +272,18 @@ def told_of(folder: Path, first: int | None = 0) -> Told:
 
 
 def test_the_page_says_when_there_is_none(folder):
-    (said,) = planned.paragraphs(tables(folder, Told()))
+    (said,) = told_by.paragraphs(tables(folder, Told()))
     assert "No protocol was written" in said
-    assert list(planned.grids(tables(folder, Told()))) == []
+    assert list(told_by.grids(tables(folder, Told()))) == []
 
 
 def test_the_page_says_that_a_protocol_was_kept_to(folder):
     write(folder)
     made = tables(folder, told_of(folder), aims="In other words.", keep_rows=True)
-    (said,) = planned.paragraphs(made)
+    (said,) = told_by.paragraphs(made)
     assert "before the study had data; nothing that it asks for was changed" in said
     assert "2026-02-03 at 04:05 UTC" in said
-    assert list(planned.grids(made)) == []
+    assert list(told_by.grids(made)) == []
 
 
 def test_the_page_lists_what_was_changed_and_where_that_was_announced(folder):
@@ -291,10 +291,10 @@ def test_the_page_lists_what_was_changed_and_where_that_was_announced(folder):
     with_data(folder)
     write(folder, later=1, amend=True, seed=5, replicates=6)
     made = tables(folder, told_of(folder), seed=5, replicates=7)
-    first, second = planned.paragraphs(made)
+    first, second = told_by.paragraphs(made)
     assert "2 keys of the study file were changed since" in first
     assert "amendments/2026-02-03.md" in second
-    (grid,) = planned.grids(made)
+    (grid,) = told_by.grids(made)
     cells = [[cell.text for cell in row] for row in grid.rows]
     assert cells == [
         ["replicates", "4", "7", "-"],
@@ -305,7 +305,7 @@ def test_the_page_lists_what_was_changed_and_where_that_was_announced(folder):
 def test_the_page_does_not_take_a_late_protocol_for_an_early_one(folder):
     with_data(folder)
     write(folder)
-    (said,) = planned.paragraphs(tables(folder, told_of(folder, None)))
+    (said,) = told_by.paragraphs(tables(folder, told_of(folder, None)))
     assert "when the study had data already" in said
     assert "before the study had data" not in said
 
@@ -313,7 +313,7 @@ def test_the_page_does_not_take_a_late_protocol_for_an_early_one(folder):
 def test_the_page_says_that_the_first_protocol_is_gone(folder):
     write(folder)
     first = protocols.read(folder)[0].stamp
-    (said,) = planned.paragraphs(tables(folder, Told((), first)))
+    (said,) = told_by.paragraphs(tables(folder, Told((), first)))
     assert "is not among the results any more" in said
     assert first["sha256"] in said
 
@@ -327,7 +327,7 @@ def test_the_page_sees_that_the_table_is_another_one(tmp_path):
     for known, found, count in ((None, "ab", 0), ("ab", "ab", 0), ("ab", "cd", 1)):
         told = Told((protocols.Version(**{**vars(version), "table": known}),), None)
         made = Tables(checked, tables(tmp_path, told, found).paths, told)
-        assert len(planned.changes(made)) == count
+        assert len(told_by.changes(made)) == count
 
 
 def test_every_estimator_can_be_told(tmp_path):

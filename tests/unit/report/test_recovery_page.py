@@ -22,6 +22,7 @@ def tables_in(folder, designs):
         designs=designs,
         estimators={name: Entry(name, method) for name, method in ESTIMATORS.items()},
         replicates=6,
+        precision={},
         observed=None,
     )
     paths = {name: str(folder / f"{name}.parquet") for name in TABLES}
@@ -135,3 +136,25 @@ def test_so_many_designs_that_their_metrics_take_too_much_room_have_one(
 def test_few_data_sets_are_warned_of_and_many_are_not():
     assert [finding.kind for finding in findings.few(9)] == ["warning"]
     assert list(findings.few(10)) == []
+
+
+def test_a_precision_that_was_wanted_is_answered_with_what_is_missing(tmp_path):
+    designs = {name: Design(LEVELS, 100) for name in ("one", "two")}
+    tables, _ = tables_in(tmp_path, designs)
+    tables.study.precision = {"coverage_95": 1e-6, "rmse_relative": 0.9}
+    totals = tables.totals()
+    section = recovery._answer(tables, totals, tables.by_design())
+    told = {finding.text: finding.kind for finding in section.findings}
+    (missed,) = [kind for text, kind in told.items() if "coverage_95 to 1e-06" in text]
+    assert missed == "warning"
+    rows = grid(section, "precision")
+    assert {row["precision"].text for row in rows} >= {"coverage_95"}
+    for row in rows:
+        needed = (
+            totals.reached.replicates
+            * (row["reached"].value / row["wanted"].value) ** 2
+        )
+        assert row["needs"].value == pytest.approx(needed)
+    tables.study.precision = {}
+    section = recovery._answer(tables, tables.totals(), tables.by_design())
+    assert "precision" not in {table.id for table in section.tables}

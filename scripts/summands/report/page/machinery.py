@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from summands.estimators import Entry
-from summands.report.page import planned
+from summands.report.page import protocols
 from summands.report.page.content import Block, Cell, Grid, Section
 from summands.report.reading import Tables
 from summands.study import asked
@@ -54,7 +54,7 @@ def section(tables: Tables) -> Section:
             + ("" if record["modified"] else ": the numbers come out the same")
             + ". They are in the folder "
             f"``results/{study.name}/``; each figure names its file there.",
-            *planned.paragraphs(tables),
+            *protocols.paragraphs(tables),
         ),
         tables=[
             Grid(
@@ -75,7 +75,7 @@ def section(tables: Tables) -> Section:
                 ("what", "which"),
                 [(Cell(what), Cell(which)) for what, which in _made_by(study, record)],
             ),
-            *planned.grids(tables),
+            *protocols.grids(tables),
         ],
         blocks=[
             Block("Study file", text),
