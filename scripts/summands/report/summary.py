@@ -171,9 +171,11 @@ def _precision(totals: Totals) -> list[str]:
     missed = [
         f"  {one.key.name} {one.reached:.2g}: {one.estimator}, {one.design}, "
         f"{reached.place(one)}: {reached.needs(one, found.replicates)}"
-        for one in found.missed
+        for one in found.missed[:LISTED]
     ]
-    return lines + _first(missed, "without it that need less, see report.html")
+    rest = sum(found.count.values()) - sum(found.met.values()) - len(missed)
+    more = [f"  and {rest:,} more that need less, see report.html"] * (rest > 0)
+    return [*lines, *missed, *more]
 
 
 def _recovery(totals: Totals) -> list[str]:

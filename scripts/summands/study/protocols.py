@@ -21,7 +21,12 @@ from summands.files.manifest import VERSIONS
 RUNS = "runs.json"
 
 # Files that only a run makes, below the folder of the results.
-DATA = ("simulated/*/*/*.parquet", "observed/*.parquet", "fitted/**/*.parquet")
+DATA = (
+    "*.parquet",
+    "simulated/*/*/*.parquet",
+    "observed/*.parquet",
+    "fitted/**/*.parquet",
+)
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def written(versions: Sequence[Version]) -> str:
 
 
 def has_data(folder: Path) -> bool:
-    """Whether data of a study were read or drawn, or fitted, in a folder of results."""
+    """Whether there is anything in a folder of results that data were needed for."""
     return any(path.is_file() for kind in DATA for path in folder.glob(kind))
 
 
@@ -116,8 +121,8 @@ def runs(
     digest : str
         Of what the study asks.
     begun : bool
-        Whether the study has results already. Where they have no list it begins with
-        one of which nothing is known.
+        Whether the study has data already. Where they have no list it begins with one
+        of which nothing is known; where there are none it begins anew.
 
     Returns
     -------
@@ -131,7 +136,7 @@ def runs(
         If the list cannot be read.
     """
     known: list[dict[str, Any]] = [{"asked": None, "protocol": None}] * begun
-    if earlier is not None:
+    if begun and earlier is not None:
         try:
             known = json.loads(earlier)["runs"]
         except (KeyError, TypeError) as error:

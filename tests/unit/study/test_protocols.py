@@ -65,6 +65,8 @@ def test_runs_that_are_alike_are_one_and_none_is_forgotten(steps, begun):
     for digest, protocol in steps:
         versions = [DRAFT] if protocol else []
         known = text(protocols.runs(known, versions, digest, begun=begun))
+        # The run has drawn data.
+        begun = True
         assert text(protocols.runs(known, versions, digest, begun=True)) == known
         now = (digest, DRAFT.sha256 if protocol else None)
         expected += [now] * (expected[-1:] != [now])
@@ -75,10 +77,16 @@ def test_runs_that_are_alike_are_one_and_none_is_forgotten(steps, begun):
     assert found == expected
 
 
+def test_a_run_that_ended_before_it_had_data_leaves_a_draft_a_draft():
+    known = text(protocols.runs(None, [], "ab", begun=False))
+    (run,) = protocols.runs(known, [DRAFT], "ab", begun=False)
+    assert run["protocol"] == DRAFT.stamp
+
+
 @pytest.mark.parametrize("damaged", ["", "{}", "[]", "3"])
 def test_a_list_of_runs_that_cannot_be_read_is_an_error(damaged):
     with pytest.raises(ValueError, match=r".+"):
-        protocols.runs(damaged, [], "ab", begun=False)
+        protocols.runs(damaged, [], "ab", begun=True)
 
 
 def test_what_a_page_is_told_survives_being_written():
@@ -87,13 +95,13 @@ def test_what_a_page_is_told_survives_being_written():
 
 
 def test_data_are_what_only_a_run_makes(tmp_path):
-    for name in ("protocol.md", "plan.json", "logs/x.log", "x.parquet"):
+    for name in ("protocol.md", "plan.json", "logs/x.log", "runs.json"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.touch()
     assert not protocols.has_data(tmp_path)
     assert not protocols.has_data(tmp_path / "nowhere")
-    for name in ("simulated/d/replicates-0-1/truth", "observed/cells", "fitted/e/fits"):
+    for name in ("simulated/d/b/truth", "observed/cells", "fitted/e/fits", "fits"):
         folder = tmp_path / name.replace("/", "-")
         path = folder / f"{name}.parquet"
         path.parent.mkdir(parents=True)

@@ -202,7 +202,10 @@ def _precision(totals: Totals) -> Iterator[Grid]:
                 Cell(one.design),
                 Cell(one.estimator),
                 Cell(reached.place(one)),
-                Cell(reached.needs(one, found.replicates), one.needed),
+                Cell(
+                    reached.needs(one, found.replicates),
+                    one.needed if math.isfinite(one.needed) else None,
+                ),
             )
             for one in found.missed
         ],
