@@ -64,7 +64,7 @@ def test_a_protocol_before_the_run_and_what_was_changed_since(workflow):
     workflow.run(changed)
     assert before.items() - workflow.files("planned").items()
     told = page(workflow)
-    assert "1 key of the study file was changed since" in told
+    assert "1 thing that it asks for was changed since" in told
     assert re.search(r"replicates\s+3\s+4\s+-", told)
     assert [run["protocol"]["file"] for run in runs(workflow)] == ["protocol.md"] * 2
 

@@ -292,7 +292,7 @@ def test_the_page_lists_what_was_changed_and_where_that_was_announced(folder):
     write(folder, later=1, amend=True, seed=5, replicates=6)
     made = tables(folder, told_of(folder), seed=5, replicates=7)
     first, second = told_by.paragraphs(made)
-    assert "2 keys of the study file were changed since" in first
+    assert "2 things that it asks for were changed since" in first
     assert "amendments/2026-02-03.md" in second
     (grid,) = told_by.grids(made)
     cells = [[cell.text for cell in row] for row in grid.rows]

@@ -38,7 +38,7 @@ def paragraphs(tables: Tables) -> Iterator[str]:
     )
     found = changes(tables)
     kept = (
-        f"{counted(len(found), 'key')} of the study file {_are(len(found))} changed "
+        f"{counted(len(found), 'thing')} that it asks for {_are(len(found))} changed "
         "since, listed below"
         if found
         else "nothing that it asks for was changed since"
@@ -83,7 +83,7 @@ def grids(tables: Tables) -> Iterator[Grid]:
         yield Grid(
             "changed",
             "What was changed after the protocol was written",
-            ("key of the study file", "in the protocol", "as it ran", "amendment"),
+            ("what", "in the protocol", "as it ran", "amendment"),
             [
                 (
                     Cell(change.place),
