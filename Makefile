@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help env env-test cores study example plan csv paper verify report \
+.PHONY: help env env-test cores study example plan protocol csv paper verify report \
     provenance-report \
     check test lint bench bench-scale \
     lock mutants docs clean
@@ -8,13 +8,14 @@ CORES ?= all
 STUDY ?= config/config.yaml
 COUNT ?= 150
 SEED ?= 1
+AMEND ?= no
 # The shell reads them as variables: a file's name may have spaces and quotes.
-export CORES STUDY COUNT SEED
+export CORES STUDY COUNT SEED AMEND
 snakemake = .venv/bin/python -m snakemake --cores "$$CORES" --configfile "$$STUDY"
 # Checks a study file and prints the study's name.
 check = PYTHONPATH=scripts .venv/bin/python -m summands.study "$$STUDY"
 
-options = CORES STUDY COUNT SEED
+options = CORES STUDY COUNT SEED AMEND
 given = $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 unknown = $(filter-out $(options),$(given))
 ifneq ($(unknown),)
@@ -25,6 +26,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | \
 	    awk -F ':.*## ' '{printf "make %-18s %s\n", $$1, $$2}'
 	@echo "Options: STUDY=file.yaml (default config/config.yaml), CORES=2 (default all)"
+	@echo "Option of protocol: AMEND=yes (default no)"
 	@echo "Options of mutants: COUNT=40 (default 150), SEED=7 (default 1)"
 
 env: ## set up the Python environment in .venv
@@ -49,6 +51,11 @@ plan: cores env ## say how many rows a study's targets take, and verify it
 	@PYTHONPATH=scripts .venv/bin/python -m summands.study.rows "$$STUDY"
 	@if PYTHONPATH=scripts .venv/bin/python -m summands.study.rows --verifies \
 	    "$$STUDY"; then $(snakemake); fi
+
+protocol: env ## write what a study asks, before it runs, results/<study>/protocol.md
+	@case "$$AMEND" in yes) amend=--amend ;; no) amend= ;; *) \
+	    echo "summands: AMEND=$$AMEND is neither yes nor no" >&2; exit 2 ;; esac; \
+	PYTHONPATH=scripts .venv/bin/python -m summands.report.protocol "$$STUDY" $$amend
 
 csv: env ## write a study's tables as CSV, results/<study>/csv/
 	@PYTHONPATH=scripts .venv/bin/python -m summands.study.csv_tables "$$STUDY"

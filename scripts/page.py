@@ -14,6 +14,7 @@ from summands.files import job, storage
 from summands.report.page import answer, document, recovery
 from summands.report.reading import Tables
 from summands.study import study
+from summands.study.protocols import Told
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -21,9 +22,11 @@ if TYPE_CHECKING:
     snakemake: Snakemake  # set by Snakemake before this file runs
 
 
-def main(checked: study.Study, inputs: Mapping[str, str], output: str) -> None:
-    """Make the page of the final tables."""
-    tables = Tables(checked, inputs)
+def main(
+    checked: study.Study, inputs: Mapping[str, str], told: Told, output: str
+) -> None:
+    """Make the page of the final tables, and of what is told of protocols."""
+    tables = Tables(checked, inputs, told)
     made = (recovery if checked.observed is None else answer).page(tables)
     with storage.whole(output) as unfinished:
         unfinished.write_text(document.render(made), encoding="utf-8")
@@ -32,4 +35,9 @@ def main(checked: study.Study, inputs: Mapping[str, str], output: str) -> None:
 if __name__ == "__main__":
     job.start(snakemake.log[0], snakemake.params.results)
     paths = dict(snakemake.input.items())
-    main(study.read(Path(paths["study"]), Path()), paths, snakemake.output.page)
+    main(
+        study.read(Path(paths["study"]), Path()),
+        paths,
+        Told.of(snakemake.params.protocols),
+        snakemake.output.page,
+    )

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from summands.files import job, provenance, storage
-from summands.recovery import calibration, metrics_table, rows_needed
+from summands.recovery import calibration, metrics_table, precision, rows_needed
 from summands.recovery.failures import Failures
 from summands.report import summary
 from summands.report.totals import Totals
@@ -61,8 +61,9 @@ def main(
         name: None if entry.estimates_scales else entry.priors
         for name, entry in checked.estimators.items()
     }
-    totals, failures = Totals(), Failures()
-    reached: dict[tuple[str, str, str], rows_needed.Reached] = {}
+    totals = Totals(reached=precision.Reached(checked.precision, checked.replicates))
+    failures = Failures()
+    verified: dict[tuple[str, str, str], rows_needed.Reached] = {}
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(
@@ -91,7 +92,7 @@ def main(
                 failures.add(name, design.levels, estimator, estimated, fitted)
                 totals.add_fits(name, estimator, estimated, fitted)
                 totals.add_calibration(calibrated)
-            reached |= {
+            verified |= {
                 (name, str(one.target), estimator): found
                 for one in checked.plan
                 if one.design.id == name
@@ -105,7 +106,7 @@ def main(
         "designs": tables.designs(checked.designs, checked.replicates),
         "failures": failures.table(),
     }
-    plan = rows_needed.table(checked.plan, reached)
+    plan = rows_needed.table(checked.plan, verified)
     if checked.plan:
         small |= {
             "rows_needed": plan,

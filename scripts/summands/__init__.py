@@ -21,5 +21,5 @@ A package a step, each of which imports none but those before it:
 ``study``
     the study file, its checks, jobs and costs, the final tables
 ``report``
-    figures, summary, generated pages
+    figures, summary, page, protocol, generated pages
 """

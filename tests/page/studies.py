@@ -19,6 +19,7 @@ import simulate
 import tabulate
 from benchmarks import scale
 from summands.study import answers, plan, study, tables
+from summands.study.protocols import Told
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,7 +85,7 @@ def simulated(document: Mapping, folder: Path) -> None:
     paths = _paths(results, tables.SCHEMAS)
     packages = ["pandas", "pyarrow"]
     tabulate.main(checked, list(units.values()), *files.values(), packages, paths)
-    page.main(checked, paths, f"{folder}/report.html")
+    page.main(checked, paths, Told(), f"{folder}/report.html")
 
 
 def large(folder: Path, count: int = 2000) -> None:
@@ -112,7 +113,7 @@ def large(folder: Path, count: int = 2000) -> None:
     assert len(some.designs) * len(rows) == count
     paths = _paths(results, tables.SCHEMAS)
     (folder / "provenance.parquet").rename(paths["provenance"])
-    page.main(checked, paths, f"{folder}/report.html")
+    page.main(checked, paths, Told(), f"{folder}/report.html")
 
 
 def observed(folder: Path) -> None:
@@ -155,7 +156,7 @@ def observed(folder: Path) -> None:
     inputs["posteriors"] = [posterior]
     paths = _paths(results, answers.SCHEMAS)
     decompose.main(checked, inputs, ["nutpie"], ["pandas"], "0123abcd", paths)
-    page.main(checked, paths, f"{folder}/report.html")
+    page.main(checked, paths, Told(), f"{folder}/report.html")
 
 
 def _results(folder: Path, checked: study.Study) -> Path:

@@ -113,7 +113,8 @@ def test_what_has_no_room_is_refused_by_a_dry_run_too_and_left_to_a_cluster(work
 def test_chains_too_short_to_converge_are_told_at_the_start(finished):
     said = finished.printed.splitlines()
     (takes,) = (n for n, line in enumerate(said) if TAKES.match(line))
-    assert said[takes].startswith("Study small takes, in all: 12 fits, ")
+    begun = "Study small takes, in all: 3 replicates of each of 2 designs, 12 fits, "
+    assert said[takes].startswith(begun)
     assert said[takes + 1].startswith(
         "summands: estimators.nutpie: 2 chains of 20 draws hardly ever reach"
     )

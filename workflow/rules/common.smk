@@ -127,7 +127,8 @@ def check_costs():
     taken = None
     if STUDY.observed is None:
         taken = costs.of(STUDY)
-        logger.info(f"Study {STUDY.name} takes, in all: {taken}.")
+        said = costs.of_replicates(STUDY)
+        logger.info(f"Study {STUDY.name} takes, in all: {said}, {taken}.")
     elif TABLE is not None:
         said = costs.of_table(STUDY, TABLE)
         logger.info(f"Study {STUDY.name} takes, in all: {said}.")
@@ -180,6 +181,7 @@ else:
 
 
 include: "results.smk"
+include: "protocol.smk"
 
 
 EARLIER, PACKS = earlier_plan()
@@ -317,6 +319,7 @@ def claim_study():
             write_result(PLAN_FILE, plan.written(PLAN, EARLIER))
         else:
             write_result(TABLE_FILE, json.dumps(table_state()[1]))
+        record_run()
         if makes_summary(workflow.dag.needrun_jobs()):
             # Of an earlier run: no answer of this one, however it ends.
             remove_result("summary.txt")

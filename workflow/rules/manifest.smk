@@ -75,7 +75,7 @@ def gather_results(*, alone):
 # does not miss the files that they were made of, and nothing reads posteriors at all.
 MISSING = POSTERIORS
 if workflow.is_main_process and ON_DISK:
-    USED = {RECORD, *map(below_results, used_files())}
+    USED = {RECORD, protocols.RUNS, *map(below_results, used_files())}
     if Path(FOLDER).is_dir():
         if workflow.output_settings.dryrun:
             check_results()

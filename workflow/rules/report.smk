@@ -70,6 +70,7 @@ rule page:
             wording=True,
         ),
         texts=[storage.digest(path) for path in texts()],
+        protocols=protocols_told,
     message:
         "write the page"
     script:

@@ -19,9 +19,13 @@ from summands.files import storage
 
 NAME = "manifest.json"
 
+# A protocol, its versions, and those that came after data: no run writes them.
+PROTOCOL, VERSIONS, AMENDMENTS = "protocol.md", "protocol.json", "amendments"
+
 # Logs grow, and what is written for other programs, for a paper, and as Snakemake's
 # report is made of files that are all listed.
-LEFT_OUT = ("logs", "csv", "paper", "provenance.html", NAME)
+OF_OTHERS = ("logs", "csv", "paper", "provenance.html")
+LEFT_OUT = (*OF_OTHERS, PROTOCOL, VERSIONS, AMENDMENTS, NAME)
 
 
 class AlteredError(RuntimeError):

@@ -25,6 +25,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = [one for one in known if alike(one) == alike(word)]
     close += difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    close += sorted((one for one in known if one.startswith(f"{word}_")), key=len)
     if close:
         return f'did you mean "{close[0]}"?'
     more = len(known) - LISTED
@@ -34,3 +35,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def listed(words: Sequence[str]) -> str:
     """Join words as a sentence does."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def counted(number: int, noun: str, nouns: str = "") -> str:
+    """Write a number with its noun, whose plural has an s if no other is given."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"

@@ -21,7 +21,7 @@ from summands.recovery import montecarlo
 from summands.recovery.montecarlo import POSITIVE, REAL, SHARE, Statistic, Sums, share
 from summands.recovery.registry import (
     CLEAR,
-    from_nominal,
+    FromNominal,
     from_zero,
     largest,
     metric,
@@ -138,7 +138,7 @@ def expected_rank(sample: Sample) -> Statistic | None:
     return _of_replicates(above + 0.5 * (equal + 1.0))
 
 
-@metric(SHARE, from_nominal(0.95), needs=NEEDS)
+@metric(SHARE, FromNominal(0.95), needs=NEEDS)
 def named_coverage_95(sample: Sample) -> Statistic | None:
     """Share of replicates in which the interval of the one that is named holds it.
 

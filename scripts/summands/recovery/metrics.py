@@ -32,7 +32,7 @@ from summands.recovery.registry import (
     ALL,
     COMMON,
     SPREAD,
-    from_nominal,
+    FromNominal,
     from_zero,
     largest,
     metric,
@@ -141,19 +141,19 @@ def model_se_relative_error(sample: Sample) -> Statistic:
     return Sums(terms, _root_over_variance, carried=(0, 2))
 
 
-@metric(SHARE, from_nominal(0.5), needs=NEEDS_50)
+@metric(SHARE, FromNominal(0.5), needs=NEEDS_50)
 def coverage_50(sample: Sample) -> Statistic:
     """Share of central 50 % intervals that hold the truth."""
     return share(_held(sample.truth, sample.lower_50, sample.upper_50))
 
 
-@metric(SHARE, from_nominal(0.95), needs=NEEDS_95)
+@metric(SHARE, FromNominal(0.95), needs=NEEDS_95)
 def coverage_95(sample: Sample) -> Statistic:
     """Share of central 95 % intervals that hold the truth."""
     return share(_held(sample.truth, sample.lower_95, sample.upper_95))
 
 
-@metric(SHARE, from_nominal(0.5), regime="fixed", needs=NEEDS_50)
+@metric(SHARE, FromNominal(0.5), regime="fixed", needs=NEEDS_50)
 def bias_eliminated_coverage_50(sample: Sample) -> Statistic:
     """Share of central 50 % intervals that hold the mean estimate.
 
@@ -162,7 +162,7 @@ def bias_eliminated_coverage_50(sample: Sample) -> Statistic:
     return _bias_eliminated(sample.estimate, sample.lower_50, sample.upper_50)
 
 
-@metric(SHARE, from_nominal(0.95), regime="fixed", needs=NEEDS_95)
+@metric(SHARE, FromNominal(0.95), regime="fixed", needs=NEEDS_95)
 def bias_eliminated_coverage_95(sample: Sample) -> Statistic:
     """Share of central 95 % intervals that hold the mean estimate.
 
@@ -301,7 +301,7 @@ def z_rms(sample: Sample) -> Statistic | None:
     return _root_mean_square(sample.error / sample.sd) if sample.posterior else None
 
 
-@metric(SHARE, from_nominal(0.95), needs=(), gates=(ALL,))
+@metric(SHARE, FromNominal(0.95), needs=(), gates=(ALL,))
 def coverage_95_failures_missed(sample: Sample) -> Statistic | None:
     """95 % coverage if every interval that cannot be trusted misses the truth.
 
@@ -311,7 +311,7 @@ def coverage_95_failures_missed(sample: Sample) -> Statistic | None:
     return _coverage_with_failures(sample, held=0.0)
 
 
-@metric(SHARE, from_nominal(0.95), needs=(), gates=(ALL,))
+@metric(SHARE, FromNominal(0.95), needs=(), gates=(ALL,))
 def coverage_95_failures_held(sample: Sample) -> Statistic | None:
     """95 % coverage if every interval that cannot be trusted holds the truth.
 

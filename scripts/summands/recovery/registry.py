@@ -65,6 +65,12 @@ class Metric:
     gates: tuple[str, ...]
     versus: bool
 
+    @property
+    def nominal(self) -> float | None:
+        """Value that it has where all is as it should be, None where there is none."""
+        badness = self.badness
+        return badness.level if isinstance(badness, FromNominal) else None
+
     def __call__(self, *samples: Sample) -> Statistic | None:
         """Take the metric's terms of these replicates; None where it is absent."""
         if len(samples[0].truth) < self.fewest:
@@ -95,9 +101,20 @@ def from_zero(values: Array) -> Array:
     return np.abs(values)
 
 
-def from_nominal(level: float) -> Callable[[Array], Array]:
-    """Badness of coverages: distance from the level of the interval."""
-    return lambda values: np.abs(values - level)
+@dataclass(frozen=True)
+class FromNominal:
+    """Badness of coverages: distance from the level of the interval.
+
+    Parameters
+    ----------
+    level : float
+    """
+
+    level: float
+
+    def __call__(self, values: Array) -> Array:
+        """See `Metric.badness`."""
+        return np.abs(values - self.level)
 
 
 def metric(

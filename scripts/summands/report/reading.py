@@ -13,7 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from summands.files import storage
-from summands.recovery import calibration, pooling
+from summands.recovery import calibration, pooling, precision
+from summands.recovery.precision import Reached
+from summands.recovery.registry import ALL, COMMON
 from summands.report import (
     design_panels,
     grid_panels,
@@ -25,6 +27,7 @@ from summands.report.axes import Axis, Scale
 from summands.report.panels import Ranked
 from summands.report.ridge_panel import Ridge
 from summands.report.totals import Totals
+from summands.study.protocols import Told
 from summands.study.study import Study
 
 # Estimates that are held for the scatter plots; of more, so many at random.
@@ -36,6 +39,8 @@ MOST_RANKED = 16
 
 BY = "design", "estimator"
 
+NOTHING_TOLD = Told()
+
 
 @dataclass(frozen=True)
 class Tables:
@@ -46,10 +51,13 @@ class Tables:
     study : Study
     paths : mapping of str to str
         Files by name of table.
+    protocols : Told, optional
+        What there is to tell of protocols.
     """
 
     study: Study
     paths: Mapping[str, str]
+    protocols: Told = NOTHING_TOLD
 
     def sizes(self) -> dict[str, float]:
         """Rows per contributor of each design."""
@@ -182,11 +190,15 @@ class Tables:
 
     def totals(self) -> Totals:
         """Count what the tables hold, by design and estimator."""
-        totals = Totals()
-        metrics = list(pooling.SHOWN)
-        chosen = pc.field("metric").isin(metrics) & (pc.field("gate") == "common")
+        wanted = self.study.precision
+        totals = Totals(reached=Reached(wanted, self.study.replicates))
+        metric, gate = pc.field("metric"), pc.field("gate")
+        shown = metric.isin(list(pooling.SHOWN)) & (gate == COMMON)
+        shown &= pc.field("contributor").is_null()
+        metrics = [precision.keys()[name].metric for name in wanted]
+        asked = metric.isin(pa.array(metrics, pa.string()))
         recovery = storage.read_table(
-            self.paths["recovery"], filters=chosen & pc.field("contributor").is_null()
+            self.paths["recovery"], filters=shown | (asked & (gate == ALL))
         )
         lost = storage.read_table(
             self.paths["estimates"],

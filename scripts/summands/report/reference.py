@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,10 @@ from summands import estimators
 from summands.data import layouts, noises, truths
 from summands.data.mechanisms import Kinds, Mechanism, example
 from summands.model import estimands
+from summands.recovery import precision
 from summands.recovery.catalogue import METRICS
 from summands.recovery.registry import GATES, Metric
+from summands.report.markdown import paragraphs, table
 from summands.study import answers, study, table_layouts, tables
 
 ROOT = Path(__file__).parents[3]
@@ -71,7 +73,7 @@ def renewed(page: str) -> str:
 
 def keys() -> str:
     """List every key of the study file."""
-    return _table(
+    return table(
         ("key", "default", "meaning"),
         (
             (f"`{path}`", _default(rule), rule["description"])
@@ -82,19 +84,19 @@ def keys() -> str:
 
 def of_family(kinds: Kinds) -> str:
     """Explain mechanisms of the study file in the words of their classes."""
-    return _table(
+    return table(
         ("value", "meaning"),
         (
-            (f"`{EXAMPLES.get(kind.NAME) or example(kind)}`", _described(kind))
+            (f"`{EXAMPLES.get(kind.NAME) or example(kind)}`", described(kind))
             for kind in kinds
         ),
     )
 
 
-def _described(kind: type[Mechanism]) -> str:
+def described(kind: type[Mechanism]) -> str:
     """All that a class says of itself before its parameters."""
     before = itertools.takewhile(
-        lambda text: text[:11] != "Parameters ", _paragraphs(kind)
+        lambda text: text[:11] != "Parameters ", paragraphs(kind)
     )
     return " ".join(before)
 
@@ -109,8 +111,8 @@ def options() -> str:
             for option, rule in rules.items()
         ]
         sections.append(
-            f"## Estimator `{name}`\n\n{_paragraphs(estimators.load(name))[0]}\n\n"
-            + (_table(("option", "default", "meaning"), rows) or "No options.\n")
+            f"## Estimator `{name}`\n\n{paragraphs(estimators.load(name))[0]}\n\n"
+            + (table(("option", "default", "meaning"), rows) or "No options.\n")
         )
     return "\n".join(sections)
 
@@ -126,7 +128,7 @@ def methods() -> str:
             facts += "; it uses the priors"
         sections.append(
             f"## `{name}`\n\n"
-            + "\n\n".join(_paragraphs(module))
+            + "\n\n".join(paragraphs(module))
             + f"\n\nIt {facts}. "
             + f"[Options](../config/README.md#estimator-{name}).\n"
         )
@@ -135,7 +137,7 @@ def methods() -> str:
 
 def quantities() -> str:
     """List the quantities that are estimated."""
-    return _table(
+    return table(
         ("quantity", "of", "meaning", "unit", "determined by the data"),
         (
             (
@@ -154,15 +156,34 @@ def metrics() -> str:
     """Explain every metric in the words of its function."""
     return "\n".join(
         f"## {title}\n\n"
-        + _table(
+        + table(
             ("metric", "meaning"),
             (
-                (f"`{_full_name(metric)}`", _meaning(metric))
+                (f"`{full_name(metric)}`", meaning(metric))
                 for metric in METRICS.values()
                 if metric.regime == regime
             ),
         )
         for regime, title in REGIMES.items()
+    )
+
+
+def precisions() -> str:
+    """List what a study may want the precision of, alike ones together."""
+    alike: dict[tuple[float, bool, str], list[str]] = {}
+    for name, key in precision.keys().items():
+        alike.setdefault((key.spread, key.relative, key.assumed), []).append(name)
+    return table(
+        ("precision of", "spread", "assumed", "an error of 0.01 takes"),
+        (
+            (
+                ", ".join(f"`{name}`" for name in names),
+                f"{spread:.4g}" + " of the metric" * relative,
+                assumed,
+                f"{precision.takes({names[0]: 0.01})[names[0]]:,}",
+            )
+            for (spread, relative, assumed), names in alike.items()
+        ),
     )
 
 
@@ -185,7 +206,7 @@ def answer() -> str:
 def _columns(schemas: Mapping[str, Any]) -> str:
     return "\n".join(
         f"## {name}.parquet\n\n"
-        + _table(
+        + table(
             ("column", "type", "meaning"),
             (
                 (
@@ -209,6 +230,7 @@ BLOCKS: Mapping[str, Callable[[], str]] = {
     "estimators": methods,
     "quantities": quantities,
     "metrics": metrics,
+    "precision": precisions,
     "columns": columns,
     "answer": answer,
 }
@@ -220,7 +242,7 @@ def _keys(
     for name, rule in properties.items():
         yield path + name, rule
         inner = rule.get("additionalProperties")
-        if name == "estimators":
+        if name in ("estimators", "precision"):
             continue
         if isinstance(inner, Mapping):
             yield from _keys(inner.get("properties", {}), f"{path}{name}.<name>.")
@@ -232,33 +254,17 @@ def _default(rule: Mapping[str, Any]) -> str:
     return f"`{rule['default']}`" if "default" in rule else ""
 
 
-def _full_name(metric: Metric) -> str:
+def full_name(metric: Metric) -> str:
+    """Name a metric, with what follows where it compares two estimators."""
     return metric.name + ("<estimator>" if metric.versus else "")
 
 
-def _meaning(metric: Metric) -> str:
-    meaning = " ".join(_paragraphs(metric.statistic))
+def meaning(metric: Metric) -> str:
+    """Say what a metric is, in the words of its function."""
+    text = " ".join(paragraphs(metric.statistic))
     if metric.gates != GATES:
-        meaning += f" At gate {', '.join(f'`{gate}`' for gate in metric.gates)} alone."
-    return meaning
-
-
-def _paragraphs(documented: object) -> list[str]:
-    """Docstring of a module or function as Markdown, a line a paragraph."""
-    text = (documented.__doc__ or "").replace("``", "`")
-    return [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")]
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a Markdown table; nothing where it has no rows."""
-    lines = [_line(row) for row in rows]
-    rule = "|---" * len(header) + "|\n"
-    return "".join([_line(header), rule, *lines]) if lines else ""
-
-
-def _line(row: Sequence[str]) -> str:
-    cells = (" ".join(text.split()).replace("|", r"\|") for text in row)
-    return f"| {' | '.join(cells)} |\n"
+        text += f" At gate {', '.join(f'`{gate}`' for gate in metric.gates)} alone."
+    return text
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from summands.files.words import counted
 from summands.model import estimands
 from summands.recovery import calibration, pooling
 from summands.recovery.pooling import Pooled
-from summands.report import failures, names
+from summands.report import failures, names, reached
 from summands.report.totals import OfEstimator, Totals
 
 # Designs that are listed by name; a study may have thousands.
@@ -47,11 +48,16 @@ def text(
     str
         A line per table; the rows that a plan takes; the share of fits that converged,
         failures and missing results; what the data do not determine; verdicts on
-        calibration; and by size of the designs, a row per estimator and parameter with
-        metrics averaged over designs and levels.
+        calibration; the precision that was wanted; and by size of the designs, a row
+        per estimator and parameter with metrics averaged over designs and levels.
     """
     lines = [*_tables(totals, study, designs), "", *_convergence(totals)]
-    for part in (_plan(plan), _identification(totals), _calibration(totals)):
+    for part in (
+        _plan(plan),
+        _identification(totals),
+        _calibration(totals),
+        _precision(totals),
+    ):
         lines += ["", *part] if part else []
     return "\n".join([*lines, "", *_recovery(totals)]) + "\n"
 
@@ -59,15 +65,17 @@ def text(
 def _tables(totals: Totals, study: str, designs: int) -> list[str]:
     return [
         f"Study {study}: results/{study}/",
-        f"  designs.parquet      {_count(designs, 'design')}",
-        f"  estimates.parquet    {_count(totals.estimates, 'estimate')}",
-        f"  fits.parquet         {_count(totals.fits, 'fit')}, "
+        f"  designs.parquet      {counted(designs, 'design')}",
+        f"  estimates.parquet    {counted(totals.estimates, 'estimate')}",
+        f"  fits.parquet         {counted(totals.fits, 'fit')}, "
         f"{totals.converged:,} converged, {totals.failed:,} failed",
-        f"  failures.parquet     {_count(len(totals.failures), 'row')}, "
+        f"  failures.parquet     {counted(len(totals.failures), 'row')}, "
         "one for each design and estimator",
-        f"  recovery.parquet     {_count(totals.metrics, 'metric')}",
+        f"  recovery.parquet     {counted(totals.metrics, 'metric')}",
         "  calibration.parquet  "
-        + _count(totals.parameters_calibrated, "parameter tested", "parameters tested"),
+        + counted(
+            totals.parameters_calibrated, "parameter tested", "parameters tested"
+        ),
     ]
 
 
@@ -131,12 +139,13 @@ def _convergence(totals: Totals) -> list[str]:
             lines.append(f"  not converged, by what was missed first: {missed}")
         if total.remarked:
             lines.append(
-                f"  {_count(total.remarked, 'fit')} with a remark: {total.first_remark}"
+                f"  {counted(total.remarked, 'fit')} with a remark: "
+                f"{total.first_remark}"
             )
         lines += _first(
             [
                 f"  a stated prior conflicts with the data of {design}: in "
-                f"{_count(count, 'data set')}, {first}"
+                f"{counted(count, 'data set')}, {first}"
                 for design, (count, first) in total.conflicts.items()
             ],
             "designs, see prior_conflict in fits.parquet",
@@ -196,11 +205,11 @@ def _calibration(totals: Totals) -> list[str]:
         if tested:
             line = (
                 f"Calibration of {name}: {len(tested) - len(failed):,} of "
-                f"{_count(len(tested), 'design')} passed"
+                f"{counted(len(tested), 'design')} passed"
             )
             if total.fewest_ranked < calibration.ENOUGH:
                 line += (
-                    f"; with {_count(total.fewest_ranked, 'replicate')} only gross "
+                    f"; with {counted(total.fewest_ranked, 'replicate')} only gross "
                     f"errors show, {calibration.ENOUGH} are recommended"
                 )
             if failed:
@@ -215,10 +224,33 @@ def _calibration(totals: Totals) -> list[str]:
             ]
         if silent:
             lines.append(
-                f"Calibration of {name}: {_count(len(silent), 'design')} not testable: "
-                f"{total.reason}."
+                f"Calibration of {name}: {counted(len(silent), 'design')} not "
+                f"testable: {total.reason}."
             )
     return lines
+
+
+def _precision(totals: Totals) -> list[str]:
+    found = totals.reached
+    if not found.wanted:
+        return []
+    lines = [
+        "Precision that was wanted (Monte-Carlo standard errors), with "
+        f"{counted(found.replicates, 'replicate')} of each design:"
+    ]
+    for name in found.wanted:
+        without = reached.absent(found, name, totals.estimators)
+        lines.append(
+            f"  {reached.headline(found, name)}{'; ' * bool(without)}{without}"
+        )
+    missed = [
+        f"  {one.key.name} {one.reached:.2g}: {one.estimator}, {one.design}, "
+        f"{reached.place(one)}: {reached.needs(one, found.replicates)}"
+        for one in found.missed[:LISTED]
+    ]
+    rest = sum(found.count.values()) - sum(found.met.values()) - len(missed)
+    more = [f"  and {rest:,} more that need less, see report.html"] * (rest > 0)
+    return [*lines, *missed, *more]
 
 
 def _recovery(totals: Totals) -> list[str]:
@@ -234,7 +266,7 @@ def _recovery(totals: Totals) -> list[str]:
     for size in sorted(totals.sizes):
         lines += [
             f"{named(size)} rows per contributor, "
-            f"{_count(totals.sizes[size], 'design')}:",
+            f"{counted(totals.sizes[size], 'design')}:",
             f"{'estimator':<20}{'parameter':<19}{'/ bound':>8}{'/ total':>8}"
             f"{'width':>8}{'95 % coverage':>23}{'worst':>{wide}}{'top':>7}",
         ]
@@ -322,7 +354,3 @@ def _first(lines: list[str], rest: str) -> list[str]:
 def _share(part: int, whole: int) -> str:
     """Percent, rounded down: 100 % means all."""
     return f"{math.floor(1000 * part / whole) / 10:.1f}%" if whole else "-"
-
-
-def _count(number: int, noun: str, nouns: str = "") -> str:
-    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"

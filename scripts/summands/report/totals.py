@@ -15,6 +15,7 @@ from summands.data.design import Design
 from summands.recovery import pooling
 from summands.recovery.failures import FAILURES, MISSED
 from summands.recovery.pooling import Pooled
+from summands.recovery.precision import Reached
 from summands.report.failures import SUMMED
 
 
@@ -89,6 +90,8 @@ class Totals:
     failures: pd.DataFrame = field(default_factory=FAILURES.empty_table().to_pandas)
     # Designs of each size class.
     sizes: Counter[int] = field(default_factory=Counter)
+    # Of the precision that the study wanted.
+    reached: Reached = field(default_factory=lambda: Reached({}, 0))
 
     @property
     def gaps(self) -> dict[str, int]:
@@ -155,6 +158,7 @@ class Totals:
         self.metrics += recovery.num_rows
         size = pooling.size_class(design)
         self.sizes[size] += 1
+        self.reached.add(recovery)
         # Estimators are set side by side, so on the data sets that all could fit.
         shown = recovery.filter(
             (pc.field("gate") == "common")

@@ -18,7 +18,9 @@ from summands import estimators
 from summands.data.design import Design
 from summands.data.observed import Observed
 from summands.estimators import Entry
+from summands.files.words import counted, listed
 from summands.posterior.convergence import MIN_ESS
+from summands.recovery import precision
 from summands.study import sizing
 from summands.study.study import Study
 
@@ -86,7 +88,7 @@ class Costs:
 
     def __str__(self) -> str:
         return (
-            f"{_fits(self.fits)}, about {_core_time(self.seconds)}, "
+            f"{counted(self.fits, 'fit')}, about {_core_time(self.seconds)}, "
             f"{_bytes(self.disk)} on disk and up to "
             f"{_bytes(1e6 * self.largest.megabytes)} of memory a job"
         )
@@ -136,6 +138,20 @@ def of(study: Study) -> Costs:
     return Costs(fits, seconds, rows, draws, others, largest)
 
 
+def of_replicates(study: Study) -> str:
+    """Say how many replicates a study has, and why where a precision asks for them."""
+    each = "each of " if len(study.designs) > 1 else ""
+    text = f"{counted(study.replicates, 'replicate')} of {each}"
+    text += counted(len(study.designs), "design")
+    if study.precision:
+        asked = [
+            f"{name} of {study.precision[name]:g} takes {count:,}"
+            for name, count in precision.takes(study.precision).items()
+        ]
+        text += f" ({listed(asked)})"
+    return text
+
+
 def of_table(study: Study, table: Observed) -> str:
     """Say what taking a table apart takes.
 
@@ -151,14 +167,14 @@ def of_table(study: Study, table: Observed) -> str:
         for name, each in study.estimators.items()
     }
     seconds = sum(of_fits.values()) + sizing.START * len(of_fits)
-    fits = _fits(len(study.estimators))
+    fits = counted(len(study.estimators), "fit")
     like = ""
     if study.check is not None:
         # Those of the posterior that tables are drawn from are fitted twice.
         again = [*of_fits.values(), of_fits[study.check.of]]
         count, jobs = study.check.replicates, len(study.check.batches)
         seconds += count * sum(again) + sizing.START * jobs * (1 + len(again))
-        like = f" and {_fits(count * len(again))} of {count:,} like it"
+        like = f" and {counted(count * len(again), 'fit')} of {count:,} like it"
     text = f"{fits} of {table.size}{like}, about {_core_time(seconds)}"
     if any(each.module.SAMPLES for each in study.estimators.values()):
         text += ", or several times that where a sampler has to try again"
@@ -296,10 +312,6 @@ def machine_memory() -> float:
     limit = Path("/sys/fs/cgroup/memory.max")
     text = limit.read_text().strip() if limit.is_file() else ""
     return min(memory, float(text)) if text.isdigit() else memory
-
-
-def _fits(count: int) -> str:
-    return "1 fit" if count == 1 else f"{count:,} fits"
 
 
 def _core_time(seconds: float) -> str:

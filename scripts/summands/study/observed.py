@@ -15,6 +15,7 @@ OF_SIMULATIONS = (
     "grid",
     "designs",
     "replicates",
+    "precision",
     "replicates_per_job",
     "designs_per_job",
     "keep_rows",

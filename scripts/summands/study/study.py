@@ -17,6 +17,7 @@ from summands.data.source import Source
 from summands.estimators import Entry
 from summands.model import distributions
 from summands.model.distributions import OF_SCALES
+from summands.recovery import precision
 from summands.recovery.rows_needed import Planned
 from summands.study import check, observed, table_layouts, validation
 from summands.study import designs as designs_of
@@ -39,6 +40,9 @@ class Study:
     seed : int
     replicates : int
         Replicates of each design.
+    precision : dict of str to float
+        Monte-Carlo standard errors that they follow from, by name of
+        `summands.recovery.precision.keys`; empty where replicates were stated.
     replicates_per_job : int or None
         Replicates of a batch; None where it is left to the size of the design.
     designs_per_job : int or None
@@ -58,8 +62,8 @@ class Study:
     estimators : dict of str to Entry
         By name, options with their defaults filled in.
     resolved : dict
-        The study file with every default written out. Tables that are layouts are named
-        from the working directory.
+        The study file with every default written out, which gives the same study.
+        Tables that are layouts are named from the working directory.
     layout_tables : dict of str to Source
         Tables that are layouts, by digest.
     """
@@ -67,6 +71,7 @@ class Study:
     name: str
     seed: int
     replicates: int
+    precision: dict[str, float]
     replicates_per_job: int | None
     designs_per_job: int | None
     keep_rows: bool
@@ -119,6 +124,7 @@ def schema(
     }
     for name in distributions.OF_SCALES:
         document["$defs"][f"drawn_{name}"] = estimators.prior_schema(name)
+    document["properties"]["precision"]["properties"] = precision.schema()
     document["properties"]["estimators"] |= {
         "additionalProperties": False,
         "properties": properties,
@@ -189,6 +195,8 @@ def load(
             if not found:
                 designs, plan, found = designs_of.make(resolved, laid_out, memory)
             found += _unknowable(designs, entries)
+            if "precision" in resolved:
+                found += _imprecise(resolved, designs, stated="replicates" in document)
         checked, wrong = check.read(resolved, entries)
         found += [*_conflicting(entries), *wrong]
         if checked:
@@ -208,6 +216,7 @@ def load(
         name=resolved["study"],
         seed=int(resolved["seed"]),
         replicates=int(resolved.get("replicates", 1)),
+        precision=resolved.get("precision", {}),
         replicates_per_job=resolved.get("replicates_per_job"),
         designs_per_job=resolved.get("designs_per_job"),
         keep_rows=resolved.get("keep_rows", False),
@@ -314,3 +323,24 @@ def _unknowable(
         for name, entry in entries.items()
         if entry.options.get("scales") == "known"
     ]
+
+
+def _imprecise(
+    resolved: dict[str, Any], designs: Mapping[str, Design], *, stated: bool
+) -> list[str]:
+    """Fill in the replicates that a precision takes, or say what is wrong with it.
+
+    Both are in a study that is written out, and agree there.
+    """
+    wanted = resolved["precision"]
+    found = precision.problems(wanted, (design.truth for design in designs.values()))
+    if found:
+        return found
+    needed = precision.replicates(wanted)
+    if stated and resolved["replicates"] != needed:
+        return [
+            f"replicates: {resolved['replicates']}, where `precision` takes {needed}; "
+            "keep one of the two"
+        ]
+    resolved["replicates"] = needed
+    return []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -133,15 +133,51 @@ def read(
             problems.extend(f"{where}: {line}" for line in str(error).splitlines())
         return here
 
+    return _with_layouts(resolved, moved), tables, problems
+
+
+def by_rows(
+    resolved: Mapping[str, Any], sources: Mapping[str, Source]
+) -> dict[str, Any]:
+    """Put what tables hold in the place of where they are.
+
+    Parameters
+    ----------
+    resolved : mapping
+        Of a checked study, see `read`.
+    sources : mapping of str to Source
+        Its tables by digest of the layouts that were made of them.
+
+    Returns
+    -------
+    dict
+        A copy in which tables that are layouts are named by those digests.
+    """
+
+    def named(given: Any, where: str) -> Any:
+        if not _is_table(given):
+            return given
+        own = _source(given)
+        digests = sorted(key for key, source in sources.items() if source == own)
+        return {**given, "table": digests}
+
+    return _with_layouts(resolved, named)
+
+
+def _with_layouts(
+    resolved: Mapping[str, Any], change: Callable[[Any, str], Any]
+) -> dict[str, Any]:
+    """Copy a checked study file, with its layouts as a function makes them."""
+
     def changed(part: Any, where: str) -> Any:
         if not isinstance(part, Mapping) or "layout" not in part:
             return part
         given = part["layout"]
         return {
             **part,
-            "layout": [moved(each, f"{where}[{n}]") for n, each in enumerate(given)]
+            "layout": [change(each, f"{where}[{n}]") for n, each in enumerate(given)]
             if isinstance(given, list)
-            else moved(given, where),
+            else change(given, where),
         }
 
     result = dict(resolved)
@@ -152,7 +188,7 @@ def read(
             name: changed(given, f"designs.{name}.layout")
             for name, given in result["designs"].items()
         }
-    return result, tables, problems
+    return result
 
 
 def _is_table(given: Any) -> bool:

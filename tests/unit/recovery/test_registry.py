@@ -12,8 +12,8 @@ def test_the_worst_is_the_farthest_from_what_a_metric_should_be():
         (registry.largest, 0.9),
         (registry.smallest, -0.3),
         (registry.from_zero, 0.9),
-        (registry.from_nominal(0.5), -0.3),
-        (registry.from_nominal(0.1), 0.9),
+        (registry.FromNominal(0.5), -0.3),
+        (registry.FromNominal(0.1), 0.9),
     ):
         assert values[badness(values).argmax()] == worst
 

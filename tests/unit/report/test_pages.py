@@ -27,6 +27,7 @@ PATH = re.compile(r"[\w.*-]+(/[\w.*-]+)*/?")
 # What a run makes, and what is made beside the sources.
 MADE = {
     *("results", "simulated", "fitted", "logs", "figures", "csv", "paper"),
+    *("protocol.md", "amendments"),
     *(".venv", ".snakemake"),
 }
 

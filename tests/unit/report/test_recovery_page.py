@@ -23,6 +23,7 @@ def tables_in(folder, designs):
         designs=designs,
         estimators={name: Entry(name, method) for name, method in ESTIMATORS.items()},
         replicates=6,
+        precision={},
         observed=None,
         plan=(),
     )
@@ -216,3 +217,25 @@ def test_what_a_plan_cannot_have_is_said_first():
     assert finding.kind == "bad"
     assert "cannot be had" in finding.text
     assert told.tables[0].rows[0][2].text == "more than enough"
+
+
+def test_a_precision_that_was_wanted_is_answered_with_what_is_missing(tmp_path):
+    designs = {name: Design(LEVELS, 100) for name in ("one", "two")}
+    tables, _ = tables_in(tmp_path, designs)
+    tables.study.precision = {"coverage_95": 1e-6, "rmse_relative": 0.9}
+    totals = tables.totals()
+    section = recovery._answer(tables, totals, tables.by_design())
+    told = {finding.text: finding.kind for finding in section.findings}
+    (missed,) = [kind for text, kind in told.items() if "coverage_95 to 1e-06" in text]
+    assert missed == "warning"
+    rows = grid(section, "precision")
+    assert {row["precision"].text for row in rows} >= {"coverage_95"}
+    for row in rows:
+        needed = (
+            totals.reached.replicates
+            * (row["reached"].value / row["wanted"].value) ** 2
+        )
+        assert row["needs"].value == pytest.approx(needed)
+    tables.study.precision = {}
+    section = recovery._answer(tables, tables.totals(), tables.by_design())
+    assert "precision" not in {table.id for table in section.tables}

@@ -11,7 +11,7 @@ from summands.model.cells import collapse
 from summands.model.levels import Levels
 from summands.model.rows import Rows
 from summands.recovery.catalogue import METRICS
-from summands.report import reference
+from summands.report import markdown, reference
 from summands.study import answers, study, tables
 
 DOCS = reference.ROOT / "docs"
@@ -123,7 +123,7 @@ def test_what_is_said_to_be_determined_by_the_data_is(sizes):
 
 
 def test_a_pipe_does_not_end_a_cell():
-    (row,) = sections("## Table\n" + reference._table(["a", "b"], [["x|y", "z\nw"]]))[
+    (row,) = sections("## Table\n" + markdown.table(["a", "b"], [["x|y", "z\nw"]]))[
         "Table"
     ]
     assert row == [r"x\|y", "z w"]

@@ -153,9 +153,9 @@ BROKEN = {
     ),
     "far from any key": (
         changed("zzz", 1),
-        "zzz: unknown key; known here: check, designs, designs_per_job, estimators, "
-        "grid, keep_posteriors, keep_rows, observed, plan, replicates, "
-        "replicates_per_job, seed, study",
+        "zzz: unknown key; known here: aims, check, designs, designs_per_job, "
+        "estimators, grid, keep_posteriors, keep_rows, observed, plan, precision, "
+        "replicates, replicates_per_job, seed, study",
     ),
     "missing key": (changed("study", None), "study: missing"),
     "no design": (changed("grid", None), 'give "grid", "designs" or both'),
@@ -535,8 +535,8 @@ def test_an_estimator_may_have_a_name_and_a_method():
             "estimators.nutpie.priors.mu_sd: 0 is not more than 0",
         ),
         (
-            {"nutpie": {"priors": {"mu": 1}}},
-            "estimators.nutpie.priors.mu: unknown key; known here: intercept_mean, "
+            {"nutpie": {"priors": {"mean": 1}}},
+            "estimators.nutpie.priors.mean: unknown key; known here: intercept_mean, "
             "intercept_sd, log_sigma_mean, log_sigma_sd, mu_sd",
         ),
         (
@@ -550,3 +550,50 @@ def test_a_wrong_entry_is_told(entries, sentence):
     told = complaint(SMALL | {"estimators": entries})
     assert "1 problem" in told
     assert told.endswith(f"- {sentence}")
+
+
+PLANNED = {
+    "study": "s",
+    "precision": {"coverage_95": 0.01, "rmse_relative": 0.03},
+    "grid": {"levels": [[1, 2]], "rows": [1000]},
+    "estimators": {"nutpie": {}},
+}
+
+
+def test_replicates_follow_from_a_precision_and_what_is_written_out_says_both():
+    planned = study.load(PLANNED)
+    assert planned.replicates == planned.resolved["replicates"] == 556
+    again = study.load(planned.resolved)
+    assert again == planned
+    assert list(again.resolved.items()) == list(planned.resolved.items())
+
+
+def test_replicates_and_a_precision_are_one_or_the_other():
+    with pytest.raises(StudyError, match="where `precision` takes 556; keep one"):
+        study.load(PLANNED | {"replicates": 20})
+    assert study.load({k: v for k, v in PLANNED.items() if k != "precision"}) == (
+        study.load(
+            {k: v for k, v in PLANNED.items() if k != "precision"} | {"replicates": 20}
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ({"coverage_95": 0}, "precision.coverage_95: 0 is not more than 0"),
+        ({"coverage_95": -0.1}, "-0.1 is not more than 0"),
+        ({"coverage_95": 1}, "precision.coverage_95: 1 is not less than 0.5"),
+        ({"coverage_95": "1%"}, "is not a number"),
+        ({"coverage_95": math.nan}, "is not a finite number"),
+        ({"coverage_95": 1e-5}, "474,999,999 replicates|474,999,998|475,000,000"),
+        ({"rmse": 0.01}, 'precision.rmse: unknown key; did you mean "rmse_relative"'),
+        ({"rmse_relative": 1}, "1 is not less than 1"),
+        ({"model_se_relative": 0.1}, "no design of this study has them"),
+        ({}, "precision: is empty"),
+        (0.01, "precision: 0.01 is not a mapping"),
+    ],
+)
+def test_a_precision_that_cannot_be_had_is_told(wanted, said):
+    with pytest.raises(StudyError, match=said):
+        study.load(PLANNED | {"precision": wanted})

@@ -52,7 +52,7 @@ def page(tables: Tables) -> Page:
     return Page(
         study.name,
         "An observed table, taken apart",
-        [_asked(frames, tables)],
+        [*machinery.aims(study), _asked(frames, tables)],
         [
             _answer(main, frames, study),
             *_figures(main, frames, tables),

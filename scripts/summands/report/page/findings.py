@@ -9,8 +9,9 @@ import pandas as pd
 
 from summands.files.words import listed
 from summands.recovery import calibration
+from summands.recovery.precision import Reached
 from summands.recovery.registry import SPREAD
-from summands.report import names, summary, verdicts
+from summands.report import names, reached, summary, verdicts
 from summands.report.grid_panels import mean_over_designs
 from summands.report.page.content import Finding, Kind
 from summands.report.totals import Totals
@@ -323,6 +324,21 @@ def at_home(study: Study) -> Iterator[Finding]:
             f"In {all_of} of {count(len(study.designs), 'design')} truths are drawn "
             f"from the very priors that {listed(given)} is given: its best case. "
             "Errors below the bound, and exact coverage, may be owed to that.",
+        )
+
+
+def precise(found: Reached) -> Iterator[Finding]:
+    """Say of each precision that was wanted whether it was reached.
+
+    Parameters
+    ----------
+    found : Reached
+    """
+    for name in found.wanted:
+        met = found.met[name] == found.count[name] > 0
+        yield Finding(
+            "good" if met else "warning",
+            f"Wanted was the precision of {reached.headline(found, name)}.",
         )
 
 

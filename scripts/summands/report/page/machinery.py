@@ -9,8 +9,10 @@ from typing import Any
 import yaml
 
 from summands.estimators import Entry
+from summands.report.page import protocols
 from summands.report.page.content import Block, Cell, Grid, Section
 from summands.report.reading import Tables
+from summands.study import asked
 from summands.study.study import Study
 
 
@@ -52,6 +54,7 @@ def section(tables: Tables) -> Section:
             + ("" if record["modified"] else ": the numbers come out the same")
             + ". They are in the folder "
             f"``results/{study.name}/``; each figure names its file there.",
+            *protocols.paragraphs(tables),
         ),
         tables=[
             Grid(
@@ -72,12 +75,19 @@ def section(tables: Tables) -> Section:
                 ("what", "which"),
                 [(Cell(what), Cell(which)) for what, which in _made_by(study, record)],
             ),
+            *protocols.grids(tables),
         ],
         blocks=[
             Block("Study file", text),
             Block("Versions of packages", json.dumps(record["packages"], indent=2)),
         ],
     )
+
+
+def aims(study: Study) -> list[str]:
+    """Give the aims of a study, a paragraph each; none where none are stated."""
+    text = str(study.resolved.get("aims", ""))
+    return [" ".join(part.split()) for part in text.split("\n\n") if part.strip()]
 
 
 def _told(entry: Entry, *, observed: bool) -> str:
@@ -103,6 +113,7 @@ def _made_by(study: Study, record: Mapping[str, Any]) -> Iterator[tuple[str, str
     else:
         yield "table", str(study.resolved["observed"]["table"])
         yield "SHA-256 of the table's files", record.get("table", "not recorded")
+    yield "SHA-256 of what the study asks", asked.digest(asked.content(study))
     commit = record["commit"] or "unknown: not run from a git checkout"
     if record["modified"]:
         commit += ", with changes that are in no commit"

@@ -17,6 +17,7 @@ from summands.report import (
     grid_panels,
     labels,
     names,
+    reached,
     registry,
     summary,
 )
@@ -73,11 +74,12 @@ def page(tables: Tables) -> Page:
     many = len(study.designs) > NAMED_DESIGNS
     data_sets = study.replicates * len(study.designs)
     asked = [
+        *machinery.aims(study),
         f"{findings.count(data_sets, 'simulated data set')}, "
         f"{study.replicates:,} of each of "
         f"{findings.count(len(study.designs), 'design')} (levels, rows, noise), in "
         "which the truth is known, and what "
-        f"{listed(list(study.estimators))} made of them."
+        f"{listed(list(study.estimators))} made of them.",
     ]
     designs = tables.by_design()
     sections = [_answer(tables, totals, designs)]
@@ -171,9 +173,10 @@ def _answer(tables: Tables, totals: Totals, designs: pd.DataFrame) -> Section:
             *findings.cost(totals),
             *findings.unidentified(totals),
             *findings.at_home(tables.study),
+            *findings.precise(totals.reached),
             *findings.few(tables.study.replicates),
         ],
-        tables=[_fits(totals), _recovered(errors, totals)],
+        tables=[_fits(totals), _recovered(errors, totals), *_precision(totals)],
     )
 
 
@@ -192,6 +195,41 @@ def _fits(totals: Totals) -> Grid:
             for name, total in totals.estimators.items()
         ],
         (" ".join(failures.MEANT), " ".join(failures.HANDLED)),
+    )
+
+
+def _precision(totals: Totals) -> Iterator[Grid]:
+    """List the quantities without the precision that was wanted, where it was."""
+    found = totals.reached
+    if not found.wanted:
+        return
+    without = {
+        name: reached.absent(found, name, totals.estimators) for name in found.wanted
+    }
+    notes = [reached.NOTE, *(f"{name}: {who}." for name, who in without.items() if who)]
+    missing = sum(found.count.values()) - sum(found.met.values())
+    if missing > len(found.missed):
+        notes.append(f"Of {missing:,} those are listed that need most.")
+    yield Grid(
+        "precision",
+        "Where the precision that was wanted was not reached",
+        ("precision", "wanted", "reached", "design", "estimator", "quantity", "needs"),
+        [
+            (
+                Cell(one.key.name),
+                _real(one.wanted, ".2g"),
+                _real(one.reached, ".2g"),
+                Cell(one.design),
+                Cell(one.estimator),
+                Cell(reached.place(one)),
+                Cell(
+                    reached.needs(one, found.replicates),
+                    one.needed if math.isfinite(one.needed) else None,
+                ),
+            )
+            for one in found.missed
+        ],
+        notes,
     )
 
 
