@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from summands.files import job
 from summands.report import plotting, registry
 from summands.report.reading import Tables
-from summands.study import study
+from summands.study import study, targets
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -39,5 +39,5 @@ def main(
 if __name__ == "__main__":
     job.start(snakemake.log[0], snakemake.params.results)
     paths = dict(snakemake.input.items())
-    checked = study.read(Path(paths.pop("study")), Path())
+    checked = study.read(Path(paths.pop("study")), Path(), targets.MEMORY)
     main(checked, paths, dict(snakemake.output.items()))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from summands.files import job, storage
 from summands.report.page import answer, document, recovery
 from summands.report.reading import Tables
-from summands.study import study
+from summands.study import study, targets
 from summands.study.protocols import Told
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if __name__ == "__main__":
     job.start(snakemake.log[0], snakemake.params.results)
     paths = dict(snakemake.input.items())
     main(
-        study.read(Path(paths["study"]), Path()),
+        study.read(Path(paths["study"]), Path(), targets.MEMORY),
         paths,
         Told.of(snakemake.params.protocols),
         snakemake.output.page,

@@ -20,7 +20,7 @@ from summands.recovery import calibration, metrics_table, precision, rows_needed
 from summands.recovery.failures import Failures
 from summands.report import summary
 from summands.report.totals import Totals
-from summands.study import study, tables
+from summands.study import study, tables, targets
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
@@ -132,7 +132,7 @@ if __name__ == "__main__":
     job.start(snakemake.log[0], snakemake.params.results)
     arguments: dict[str, Any] = dict(snakemake.params.items())
     main(
-        study.load(arguments["study"]),
+        study.load(arguments["study"], memory=targets.MEMORY),
         arguments["units"],
         snakemake.input.estimates,
         snakemake.input.fits,

@@ -20,7 +20,7 @@ from summands.report import registry, ridges
 from summands.data import observed
 from summands.data.layouts import Table
 from summands.study import answers, batch, costs, plan, sizing, study, tables
-from summands.study import validation
+from summands.study import targets, validation
 
 
 def stop(_, frame):
@@ -68,12 +68,7 @@ if MODULE is not None and not (config and isinstance(config, dict)):
 STUDY_FILES = workflow.configfiles if MODULE is None else []
 
 try:
-    STUDY = study.load(
-        config,
-        tuple(map(Path, STUDY_FILES)),
-        # Beside what Snakemake remembers; jobs ask for the same.
-        memory=Path(".snakemake", "summands"),
-    )
+    STUDY = study.load(config, tuple(map(Path, STUDY_FILES)), memory=targets.MEMORY)
 except (study.StudyError, estimators.EstimatorError) as error:
     refuse(error)
 

@@ -19,9 +19,7 @@ from pathlib import Path
 from summands.data.design import Design
 from summands.recovery.rows_needed import Planned
 from summands.study import study
-
-# Where numbers are kept, for the run that verifies them as well.
-MEMORY = Path(".snakemake", "summands")
+from summands.study.targets import MEMORY
 
 
 def told(planned: Sequence[Planned]) -> Iterator[str]:

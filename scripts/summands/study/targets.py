@@ -15,6 +15,10 @@ from summands.files import provenance, storage
 from summands.recovery import rows_needed
 from summands.recovery.rows_needed import DETECTION, METRICS, Needed, Planned, Target
 
+# Where a run keeps numbers, beside what Snakemake remembers: all its processes ask for
+# them.
+MEMORY = Path(".snakemake", "summands")
+
 # How far the one is off that is to be detected, by what is looked at.
 OFF = {"mu": ("shift", 0.0), "variance_contrast": ("noise", 1.0)}
 
