@@ -28,9 +28,9 @@ FAILURES = (
 )
 
 OF_SIMULATIONS = (
-    "Fits that did not converge, that failed or that were tried again, and results that "
-    "are missing or that data do not determine, are counted by design and estimator, "
-    "zeros included, in summary, page and `failures.parquet`.",
+    "Fits that did not converge, that failed or that were tried again, and results "
+    "that are missing or that data do not determine, are counted by design and "
+    "estimator, zeros included, in summary, page and `failures.parquet`.",
     "Every measure is computed for three sets of replicates: `all` in which the "
     "estimator gave an estimate, those that `converged`, and those `common` to all "
     "estimators that give the quantity at all. Estimators are compared on the last "
