@@ -195,7 +195,7 @@ def load(
             if not found:
                 designs, plan, found = designs_of.make(resolved, laid_out, memory)
             found += _unknowable(designs, entries)
-            if "precision" in resolved:
+            if "precision" in resolved and not found:
                 found += _imprecise(resolved, designs, stated="replicates" in document)
         checked, wrong = check.read(resolved, entries)
         found += [*_conflicting(entries), *wrong]

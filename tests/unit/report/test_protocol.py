@@ -336,3 +336,26 @@ def test_every_estimator_can_be_told(tmp_path):
     checked = study.load(document | {"estimators": entries})
     text = command.write(checked, tmp_path, NOW, amend=False).read_text()
     assert text.count("\n### `") == len(entries)
+
+
+def test_rows_that_a_plan_takes_are_told_with_their_targets(folder):
+    plan = {
+        "targets": [
+            {"parameter": "mu", "width_95": 0.5},
+            {"parameter": "mu", "detection": 0.9, "shift": 0.5},
+        ]
+    }
+    document = {
+        "study": "s",
+        "grid": {"levels": [[1, 3]], "mu_sd": [0.5]},
+        "plan": plan,
+        "estimators": {"least_squares": {}},
+    }
+    checked = study.load(document)
+    path = command.write(checked, folder, NOW, amend=False)
+    text = section(path.read_text(), "Data-generating mechanisms")
+    for one in checked.plan:
+        assert f"| {one.target} | {one.needed.rows:,} | `{one.design.id}` |" in text
+    nothing = study.load(document | {"plan": plan | {"verify": False}})
+    with pytest.raises(ProtocolError, match="nothing to simulate"):
+        command.write(nothing, folder, NOW, amend=False)

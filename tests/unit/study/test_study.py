@@ -597,3 +597,10 @@ def test_replicates_and_a_precision_are_one_or_the_other():
 def test_a_precision_that_cannot_be_had_is_told(wanted, said):
     with pytest.raises(StudyError, match=said):
         study.load(PLANNED | {"precision": wanted})
+
+
+def test_of_designs_that_are_broken_no_precision_is_said_to_be_wrong():
+    wanted = {"precision": {"empirical_se_relative": 0.1}}
+    grid = {"levels": [[1, 2]], "rows": [2], "truth": ["fixed"]}
+    with pytest.raises(StudyError, match=r"has 1 problem:\n.*rows are fewer"):
+        study.load(PLANNED | wanted | {"grid": grid})

@@ -56,10 +56,15 @@ def write(checked: Study, folder: Path, now: datetime, *, amend: bool) -> Path |
     ------
     ProtocolError
         If there are data and another protocol, and no amendment is asked for; if the
-        protocol was edited by hand.
+        protocol was edited by hand; if the study has nothing to simulate.
     DamagedFileError
         If the list of versions cannot be read.
     """
+    if checked.observed is None and not checked.designs:
+        raise ProtocolError(
+            "there is nothing to simulate, and so no protocol: `make plan` says how "
+            "many rows are needed"
+        )
     versions = protocols.read(folder)
     after_data = protocols.has_data(folder)
     content = asked.content(checked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from summands.data import layouts, noises, truths
@@ -13,6 +13,7 @@ from summands.data.mechanisms import Kinds
 from summands.files.words import counted
 from summands.model.distributions import Distribution, HalfNormal, LogNormal, Normal
 from summands.model.problem import PRIORS
+from summands.recovery.rows_needed import Planned
 from summands.report.markdown import table
 from summands.report.reference import described
 from summands.study.study import Study
@@ -67,6 +68,8 @@ def section(study: Study) -> Iterator[str]:
         )
     else:
         yield f"Too many to be listed here: {len(designs):,}."
+    if study.plan:
+        yield from _planned(study.plan)
     yield from _given(study.resolved.get("designs", {}))
 
 
@@ -218,6 +221,25 @@ def _grid(grid: Mapping[str, Any]) -> Iterator[str]:
         )
     if grid.get("fixed_truths", 1) > 1:
         yield f"Each fixed truth is a design; there are {grid['fixed_truths']} of them."
+
+
+def _planned(plan: Sequence[Planned]) -> Iterator[str]:
+    """Say where numbers of rows come from that targets ask for."""
+    yield (
+        "Numbers of rows are those that targets take, worked out from the Fisher "
+        "information of each design; fits verify them:"
+    )
+    yield table(
+        ("target", "rows", "design"),
+        [
+            (
+                str(one.target),
+                one.needed.remark or f"{one.needed.rows:,}",
+                f"`{one.design.id}`",
+            )
+            for one in plan[:LISTED]
+        ],
+    )
 
 
 def _listed(values: list[Any]) -> str:

@@ -28,14 +28,17 @@ FAILURES = (
 )
 
 OF_SIMULATIONS = (
+    "Fits that did not converge, that failed or that were tried again, and results "
+    "that are missing or that data do not determine, are counted by design and "
+    "estimator, zeros included, in summary, page and `failures.parquet`.",
     "Every measure is computed for three sets of replicates: `all` in which the "
     "estimator gave an estimate, those that `converged`, and those `common` to all "
     "estimators that give the quantity at all. Estimators are compared on the last "
     "alone, as one that gives up on hard data sets looks better elsewhere.",
-    "Coverage is also given as if every interval that cannot be trusted, of a fit that "
-    "failed or did not converge, missed the truth (`coverage_95_failures_missed`) or "
-    "held it (`coverage_95_failures_held`): whatever they would have done, it is "
-    "between the two.",
+    "Coverage is also given as if every interval that is missing or cannot be trusted, "
+    "as that of a fit that did not converge, missed the truth "
+    "(`coverage_95_failures_missed`) or held it (`coverage_95_failures_held`): the two "
+    "bound what failures can do to it.",
 )
 
 
