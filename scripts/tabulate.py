@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import yaml
 
 from summands.files import job, provenance, storage
-from summands.recovery import calibration, metrics_table, precision, rows_needed
+from summands.recovery import calibration, metrics_table, plans, precision
 from summands.recovery.failures import Failures
 from summands.report import summary
 from summands.report.totals import Totals
@@ -63,7 +63,7 @@ def main(
     }
     totals = Totals(reached=precision.Reached(checked.precision, checked.replicates))
     failures = Failures()
-    verified: dict[tuple[str, str, str], rows_needed.Reached] = {}
+    verified: dict[tuple[str, str, str], plans.Reached] = {}
     with ExitStack() as stack:
         writers = {
             name: stack.enter_context(
@@ -97,7 +97,7 @@ def main(
                 for one in checked.plan
                 if one.design.id == name
                 for estimator, pair in gathered.items()
-                if (found := rows_needed.verified(one.target, design.levels, *pair))
+                if (found := plans.verified(one.target, design.levels, *pair))
             }
             metrics = metrics_table.recovery(name, design, gathered, priors)
             writers["recovery"].write(metrics)
@@ -106,11 +106,11 @@ def main(
         "designs": tables.designs(checked.designs, checked.replicates),
         "failures": failures.table(),
     }
-    plan = rows_needed.table(checked.plan, verified)
+    plan = plans.table(checked.plan, verified)
     if checked.plan:
         small |= {
             "rows_needed": plan,
-            "plan_curves": rows_needed.curves(checked.plan),
+            "plan_curves": plans.curves(checked.plan),
         }
     totals.add_failures(small["failures"])
     for name, table in small.items():

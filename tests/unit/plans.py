@@ -4,8 +4,9 @@ import pyarrow as pa
 
 from summands.data.design import Design
 from summands.model.levels import Levels
-from summands.recovery import rows_needed
-from summands.recovery.rows_needed import Needed, Planned, Reached, Target
+from summands.recovery import plans
+from summands.recovery.plans import Planned, Reached
+from summands.recovery.rows_needed import Needed, Target
 
 WIDTH = Target("mu", "width_95", 0.3)
 TOP = Target("variance_contrast", "top_rate", 0.9, 1)
@@ -28,6 +29,6 @@ def plan_tables(designs=2, lower=0.28) -> dict[str, pa.Table]:
         for name in ("full", "partial")
     }
     return {
-        "rows_needed": rows_needed.table(planned, found),
-        "plan_curves": rows_needed.curves(planned),
+        "rows_needed": plans.table(planned, found),
+        "plan_curves": plans.curves(planned),
     }

@@ -3,7 +3,7 @@
 import pyarrow.parquet as pq
 import pytest
 
-from summands.recovery.rows_needed import ROWS_NEEDED
+from summands.recovery.plans import ROWS_NEEDED
 
 STUDY = {
     "study": "planned",

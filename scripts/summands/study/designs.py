@@ -16,7 +16,7 @@ from summands.data.design import Design, levels_of, pairs_of
 from summands.model.distributions import OF_SCALES
 from summands.model.levels import Levels
 from summands.model.problem import PRIORS
-from summands.recovery.rows_needed import Planned
+from summands.recovery.plans import Planned
 from summands.study import targets
 from summands.study.table_layouts import Tables
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from summands.data.design import Design
-from summands.recovery.rows_needed import Planned
+from summands.recovery.plans import Planned
 from summands.study import study
 from summands.study.targets import MEMORY
 

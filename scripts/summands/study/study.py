@@ -18,7 +18,7 @@ from summands.estimators import Entry
 from summands.model import distributions
 from summands.model.distributions import OF_SCALES
 from summands.recovery import precision
-from summands.recovery.rows_needed import Planned
+from summands.recovery.plans import Planned
 from summands.study import check, observed, table_layouts, validation
 from summands.study import designs as designs_of
 from summands.study.check import Check

@@ -15,7 +15,7 @@ from summands.files import storage
 from summands.files.columns import schema
 from summands.model import distributions
 from summands.recovery.failures import FAILURES
-from summands.recovery.rows_needed import PLAN_CURVES, ROWS_NEEDED
+from summands.recovery.plans import PLAN_CURVES, ROWS_NEEDED
 from summands.recovery.tables import CALIBRATION, RECOVERY
 
 DESIGNS = schema(

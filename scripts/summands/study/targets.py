@@ -13,7 +13,8 @@ from typing import Any
 from summands.data.design import Design
 from summands.files import provenance, storage
 from summands.recovery import rows_needed
-from summands.recovery.rows_needed import DETECTION, METRICS, Needed, Planned, Target
+from summands.recovery.plans import Planned
+from summands.recovery.rows_needed import DETECTION, METRICS, Needed, Target
 
 # Where a run keeps numbers, beside what Snakemake remembers: all its processes ask for
 # them.

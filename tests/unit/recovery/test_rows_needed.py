@@ -13,8 +13,9 @@ from summands.estimators import maximum_likelihood
 from summands.model import cells as numerics
 from summands.model import estimands
 from summands.model.levels import Levels
-from summands.recovery import rows_needed
-from summands.recovery.rows_needed import MOST, ROWS_NEEDED, Needed, Planned, Target
+from summands.recovery import plans, rows_needed
+from summands.recovery.plans import ROWS_NEEDED, Planned
+from summands.recovery.rows_needed import MOST, Needed, Target
 
 WIDTH = Target("mu", "width_95", 0.3)
 TOP = Target("variance_contrast", "top_rate", 0.8)
@@ -149,7 +150,7 @@ def fitted(target, made, count, replicates=300, seed=11):
     names = ("truth", "estimate", "lower_95", "upper_95")
     table = pa.table({n: c.ravel() for n, c in zip(names, columns, strict=True)})
     fits = pa.table({"converged": pa.array([True] * replicates)})
-    return rows_needed.verified(target, made.levels, table, fits)
+    return plans.verified(target, made.levels, table, fits)
 
 
 @pytest.mark.slow
@@ -181,12 +182,12 @@ def test_a_plan_has_a_row_for_each_estimator_and_one_where_there_is_none():
         Planned(made, WIDTH, Needed(80, 60, None)),
         Planned(made, TOP, Needed(None, remark="why")),
     ]
-    reached = rows_needed.Reached(0.31, 0.29, None, 40)
+    reached = plans.Reached(0.31, 0.29, None, 40)
     found = {
         (made.id, str(WIDTH), "a"): reached,
         (made.id, str(WIDTH), "b"): reached,
     }
-    table = rows_needed.table(planned, found)
+    table = plans.table(planned, found)
     assert table.schema.equals(ROWS_NEEDED)
     assert table["estimator"].to_pylist() == ["a", "b", None]
     assert table["rows"].to_pylist() == [80, 80, None]
@@ -204,6 +205,6 @@ def test_the_curve_passes_through_what_is_wanted_and_never_turns(target):
     steps = np.diff(values)
     assert (steps <= 0).all() if target is WIDTH else (steps >= 0).all()
     planned = [Planned(dataclasses.replace(design(), rows=7), target, needed)]
-    table = rows_needed.curves(planned)
+    table = plans.curves(planned)
     assert table["rows"].to_pylist() == numbers.tolist()
     assert set(table["needed"].to_pylist()) == {needed.rows}

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from summands.recovery import rows_needed
+from summands.recovery import plans
 from summands.report import plan_figures, plan_panels
 from summands.report.page import plan_charts
 
@@ -57,10 +57,8 @@ def test_a_chart_has_the_points_and_no_name_of_a_user_in_its_form():
 
 def test_without_a_number_there_is_nothing_to_draw():
     nothing = plan_panels.plan(
-        pd.DataFrame(columns=rows_needed.PLAN_CURVES.names),
-        pd.DataFrame(
-            [dict.fromkeys(rows_needed.ROWS_NEEDED.names, np.nan)], dtype=object
-        ),
+        pd.DataFrame(columns=plans.PLAN_CURVES.names),
+        pd.DataFrame([dict.fromkeys(plans.ROWS_NEEDED.names, np.nan)], dtype=object),
         ["full"],
     )
     assert nothing.points.empty

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from summands.files.words import listed
-from summands.recovery import rows_needed
+from summands.recovery import plans
 from summands.report import numbers
 from summands.report.page.content import Cell, Finding, Grid, Section
 
@@ -51,7 +51,7 @@ def _findings(found: pd.DataFrame) -> Iterator[Finding]:
         short = [
             f"{row['target']} of {row['design']} ({_reached(row)})"
             for row in mine.to_dict("records")
-            if not rows_needed.met(row)
+            if not plans.met(row)
         ]
         said = (
             f"{len(mine) - len(short):,} of {len(mine):,} targets are met by {name}, "

@@ -13,7 +13,7 @@ from summands.data.mechanisms import Kinds
 from summands.files.words import counted
 from summands.model.distributions import Distribution, HalfNormal, LogNormal, Normal
 from summands.model.problem import PRIORS
-from summands.recovery.rows_needed import Planned
+from summands.recovery.plans import Planned
 from summands.report.markdown import table
 from summands.report.reference import described
 from summands.study.study import Study
