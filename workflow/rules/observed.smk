@@ -4,9 +4,6 @@ from functools import cache
 
 from summands.data import table_files
 
-# What the table held when it was hashed, so that it is not hashed at every start.
-TABLE_FILE = "table.json"
-
 KEPT = ["cells", "levels", "identification", "rows"]
 FITTED_TABLES = ["estimates", "fits", "components"]
 SOURCE_TABLE = STUDY.observed.source

@@ -1,6 +1,5 @@
 # Which protocol of the study was there when its runs began.
 import json
-from functools import cache
 
 from summands.study import asked, protocols
 
@@ -12,7 +11,6 @@ def began():
     return read_result(PLAN_FILE if STUDY.observed is None else TABLE_FILE) is not None
 
 
-@cache
 def protocol_state():
     """Versions of the protocol, and the list of runs, this one the last."""
     now = asked.digest(asked.content(STUDY))
@@ -26,14 +24,17 @@ def protocol_state():
         refuse(error)
 
 
+# At once: Snakemake asks for parameters while it is at work, when no storage can be read.
+PROTOCOLS, RUNS = protocol_state()
+
+
 def protocols_told(wildcards):
     """What the page tells of protocols: nothing that a run without changes changes."""
-    versions, runs = protocol_state()
-    return protocols.Told(tuple(versions), runs[0]["protocol"]).plain
+    return protocols.Told(tuple(PROTOCOLS), RUNS[0]["protocol"]).plain
 
 
 def record_run():
     """Put down what this run asks, and which protocol there is."""
-    text = json.dumps({"runs": protocol_state()[1]}, indent=2) + "\n"
+    text = json.dumps({"runs": RUNS}, indent=2) + "\n"
     if text != read_result(protocols.RUNS):
         write_result(protocols.RUNS, text)

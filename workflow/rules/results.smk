@@ -10,6 +10,8 @@ from snakemake.io import get_flag_value
 from summands.files.storage import DamagedFileError, keep_journal, reading, whole
 
 PLAN_FILE = "plan.json"
+# What an observed table held when it was hashed, so that it is not hashed at every start.
+TABLE_FILE = "table.json"
 
 
 def stored(name):
