@@ -204,7 +204,8 @@ def changed(before: dict[str, int], after: dict[str, int]) -> set[str]:
 
 
 FINAL = {
-    *("manifest.json", "plan.json", "summary.txt", "study.yaml", "provenance.json"),
+    *("manifest.json", "plan.json", "runs.json", "summary.txt", "study.yaml"),
+    "provenance.json",
     *(f"{name}.parquet" for name in tables.SCHEMAS),
 }
 
