@@ -154,6 +154,7 @@ def test_without_aims_that_is_said(folder):
     assert "None were stated" in section(text, "Aims")
 
 
+@pytest.mark.usefixtures("few_truths")
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda path: path.stem
 )

@@ -32,7 +32,7 @@ def found(*rows, wanted=0.01) -> Reached:
 
 def said(made: Reached) -> str:
     totals = Totals(reached=made)
-    totals.estimators["huber"].fits = 100
+    totals.estimators["huber"].counts["fits"] = 100
     return summary.text(totals, "s", 1)
 
 

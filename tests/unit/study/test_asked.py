@@ -98,6 +98,7 @@ def test_what_comes_and_goes_is_told_as_missing():
     assert asked.shown(asked.MISSING) == "-"
 
 
+@pytest.mark.usefixtures("few_truths")
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "config").rglob("*.yaml")), ids=lambda path: path.stem
 )

@@ -64,6 +64,7 @@ def test_the_default_study_is_the_notebooks():
     assert options["backend"] == "compiled"
 
 
+@pytest.mark.usefixtures("few_truths")
 def test_every_study_that_ships_is_sound():
     paths = list((ROOT / "config").rglob("*.yaml"))
     assert len(paths) >= 2
