@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from summands.data.imitation import ALONE, JOINT, KINDS
 from summands.files import job, storage
 from summands.recovery import calibration, held, metrics_table
 from summands.study import batch, study
@@ -39,29 +40,27 @@ def main(
     """
     assert checked.check is not None
     of = checked.check.of
-    designs = {
-        kind: batch.read(inputs[f"{kind}_designs"])[kind] for kind in ("alone", "joint")
-    }
+    designs = {kind: batch.read(inputs[f"{kind}_designs"])[kind] for kind in KINDS}
     batches = len(checked.check.batches)
     alone = {
-        name: _gathered(inputs, "alone", slice(n * batches, (n + 1) * batches))
+        name: _gathered(inputs, ALONE, slice(n * batches, (n + 1) * batches))
         for n, name in enumerate(checked.estimators)
     }
-    joint = _gathered(inputs, "joint", slice(None))
+    joint = _gathered(inputs, JOINT, slice(None))
     job.say("ranks among draws that see the table too")
     entry = checked.estimators[of]
     found = {
         "calibration": calibration.calibration(
-            "joint",
-            designs["joint"],
+            JOINT,
+            designs[JOINT],
             of,
             *joint,
             estimates_scales=entry.estimates_scales,
         )
     }
     job.say("recovery")
-    found["recovery"] = metrics_table.recovery("alone", designs["alone"], alone)
-    found["held"] = held.held(designs["alone"].levels, alone)
+    found["recovery"] = metrics_table.recovery(ALONE, designs[ALONE], alone)
+    found["held"] = held.held(designs[ALONE].levels, alone)
     for place, name in enumerate(("check_estimates", "check_fits")):
         found[name] = pa.concat_tables(
             [*(pair[place] for pair in alone.values()), joint[place]]

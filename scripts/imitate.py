@@ -6,7 +6,7 @@ if __name__ == "__main__":
     # Ctrl-C ends it without a stack, from here on; the run has a word on it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from summands.data import data_sets, imitation, table_data
+from summands.data.imitation import ALONE, JOINT
 from summands.estimation import draws_file
 from summands.estimators import Entry
 from summands.files import job, storage
@@ -21,16 +22,12 @@ from summands.model import cells as numerics
 from summands.model import information
 from summands.model.data_set import DataSet
 from summands.model.problem import Problem
-from summands.model.rows import Rows
 from summands.study import batch
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import Snakemake
 
     snakemake: Snakemake  # set by Snakemake before this file runs
-
-# A table drawn alone, and the observed one together with it.
-ALONE, JOINT = "alone", "joint"
 
 
 def main(
@@ -87,7 +84,9 @@ def main(
             truth = imitation.truth(*coefficients, seed, replicate)
             blocks = imitation.draw_blocks(cells, truth, seed, replicate)
             if "alone_rows" in writers:
-                blocks = _written(blocks, writers["alone_rows"], replicate)
+                blocks = data_sets.written(
+                    blocks, writers["alone_rows"], ALONE, replicate
+                )
             drawn = replace(
                 numerics.collapse_blocks(blocks), known_null_space=cells.null_space
             )
@@ -108,15 +107,6 @@ def main(
                     data_sets.cells_table(data, kind, replicate)
                 )
             job.say(f"table {replicate} of {replicates[0]} to {replicates[-1]}")
-
-
-def _written(
-    blocks: Iterator[Rows], writer: storage.TableWriter, replicate: int
-) -> Iterator[Rows]:
-    """Write each block as it passes."""
-    for block in blocks:
-        writer.write(data_sets.rows_table(block, ALONE, replicate))
-        yield block
 
 
 if __name__ == "__main__":

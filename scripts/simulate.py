@@ -6,13 +6,10 @@ if __name__ == "__main__":
     # Ctrl-C ends it without a stack, from here on; the run has a word on it.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
 
 from summands.data import data_sets, generator, table_layout
 from summands.data.design import Design
@@ -21,7 +18,6 @@ from summands.data.source import Source
 from summands.files import job, storage
 from summands.files.words import TableError
 from summands.model import cells, information
-from summands.model.rows import Rows
 from summands.study import batch
 
 if TYPE_CHECKING:
@@ -53,13 +49,9 @@ def main(
                 truth = generator.draw_truth(design, seed, replicate)
                 blocks = generator.draw_blocks(design, truth, seed, replicate)
                 if "rows" in writers:
-                    as_table = partial(
-                        data_sets.rows_table,
-                        design=name,
-                        replicate=replicate,
-                        columns=columns,
+                    blocks = data_sets.written(
+                        blocks, writers["rows"], name, replicate, columns
                     )
-                    blocks = _written(blocks, writers["rows"], as_table)
                 collapsed = cells.collapse_blocks(blocks)
                 bound = information.standard_errors(collapsed, truth.sigma**2)
                 writers["truth"].write(
@@ -85,17 +77,6 @@ def main(
                     f"{replicates[0]} to {replicates[-1]} some means are not "
                     f"identified, in that of replicate {first} there are {gaps[first]}"
                 )
-
-
-def _written(
-    blocks: Iterator[Rows],
-    writer: storage.TableWriter,
-    as_table: Callable[[Rows], pa.Table],
-) -> Iterator[Rows]:
-    """Write each block as it passes."""
-    for block in blocks:
-        writer.write(as_table(block))
-        yield block
 
 
 def _laid_out(

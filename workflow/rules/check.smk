@@ -1,6 +1,7 @@
 # The check of an observed table: tables like it are drawn from its posterior and fitted,
 # alone as the table was, and together with it by the estimator that the posterior is of.
-CHECKS = ("alone", "joint")
+from summands.data.imitation import KINDS as CHECKS
+
 CHECKED = f"{RESULTS}/checked/{{batch}}"
 REFITTED = f"{CHECKED}/{{check}}/{{estimator}}"
 OF_CHECK = STUDY.estimators[STUDY.check.of]

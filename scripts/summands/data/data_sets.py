@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,19 @@ def rows_table(rows: Rows, design: str, replicate: int, columns: int = 0) -> pa.
             len(rows.value), pa.dictionary(pa.int32(), pa.int32())
         )
     return pa.table(table)
+
+
+def written(
+    blocks: Iterable[Rows],
+    writer: storage.TableWriter,
+    design: str,
+    replicate: int,
+    columns: int = 0,
+) -> Iterator[Rows]:
+    """Write each block of rows as it passes; see `rows_table`."""
+    for block in blocks:
+        writer.write(rows_table(block, design, replicate, columns))
+        yield block
 
 
 def read_rows(

@@ -19,6 +19,9 @@ from summands.model.rows import Rows
 
 Array = NDArray[np.float64]
 
+# A table drawn alone, and the observed one together with it.
+ALONE, JOINT = KINDS = ("alone", "joint")
+
 
 def design(levels: Levels, rows: int) -> Design:
     """Make the design of such tables, whose priors follow the data as a table's do."""
